@@ -1,0 +1,44 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@tsrl/source'];
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+const gradientModules = [
+  '@tensorflow/tfjs-core/dist/register_all_gradients.js',
+  '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js',
+];
+
+/** Packages without a tensor: their tests skip loading tfjs. */
+const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages']);
+
+/** The packages whose numbers depend on the backend run on both. */
+const backends = process.env['TSRL_BACKEND'] ? [process.env['TSRL_BACKEND']] : ['wasm', 'cpu'];
+const onEveryBackend = new Set(['tensor', 'losses', 'optim', 'policies', 'binary-ppo']);
+
+const project = (directory: string, backend: string, suffix: string) => ({
+  root: path(`packages/${directory}`),
+  cacheDir: path('node_modules/.vite'),
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    name: `@tsrl/${directory}${suffix}`,
+    include: ['test/**/*.test.ts'],
+    env: { TSRL_BACKEND: backend },
+    testTimeout: 30_000,
+    setupFiles: hostOnly.has(directory) ? [] : [path('vitest.setup.ts')],
+    deps: { optimizer: { ssr: { enabled: !hostOnly.has(directory), include: gradientModules } } },
+  },
+});
+
+export default defineConfig({
+  test: {
+    coverage: { provider: 'v8', include: ['packages/*/src/**/*.ts'] },
+    projects: readdirSync(path('packages')).flatMap((directory) =>
+      onEveryBackend.has(directory)
+        ? backends.map((backend) => project(directory, backend, backend === 'wasm' ? '' : `:${backend}`))
+        : [project(directory, backends[0] as string, '')],
+    ),
+  },
+});
