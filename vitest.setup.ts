@@ -8,7 +8,9 @@ tf.enableProdMode();
 beforeAll(async () => {
   const backend = process.env['TSRL_BACKEND'] ?? 'wasm';
   // `tensor` puts its faster kernels over a backend in useBackend only: a package that can see it tests with them.
-  const { useBackend } = (await import('@tsrl/tensor').catch(() => ({}))) as { useBackend?: (name: string) => Promise<unknown> };
+  const { useBackend } = (await import('@tsrl/tensor').catch(() => ({}))) as {
+    useBackend?: (name: string) => Promise<unknown>;
+  };
   if (useBackend) await useBackend(backend);
   else await tf.setBackend(backend);
   await tf.ready();

@@ -1,1 +1,2 @@
-export {};
+export { type ForAllOptions, forAll, forAllAsync } from './for-all.js';
+export { finiteDifference, float32, float64, maxError, type Tolerance } from './numeric.js';
