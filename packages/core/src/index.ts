@@ -12,6 +12,7 @@ export {
 } from './errors.js';
 export { expectLength, expectSameGrid, type Grid, gridOf, zeros } from './grid.js';
 export type { Json } from './json.js';
+export { logSigmoid, sigmoid, softplus } from './logistic.js';
 export { createRng, permutation, type Rng, type RngState } from './rng.js';
 export { constant, cosine, linear, type Schedule, toSchedule, warmup } from './schedule.js';
 export { exponentialAverage, type Moments, runningMoments, type Tracker, varianceOf } from './tracker.js';
