@@ -1,1 +1,7 @@
-export {};
+export { type BalanceOptions, balancedIndices, shuffledIndices } from './balance.js';
+export { type BucketOptions, bucketedBatches } from './bucketed-batches.js';
+export { type ImbalanceOptions, subsampleToImbalance } from './imbalance.js';
+export { flipLabels, type LabelNoise, type NoisyLabels } from './label-noise.js';
+export { type BinaryLabel, classCounts, type LabelledText } from './labelled-text.js';
+export { type PadOptions, padTokens, type TokenGrid } from './pad-tokens.js';
+export { stratifiedSplit } from './split.js';
