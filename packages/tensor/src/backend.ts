@@ -1,0 +1,97 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { BackendError, OptionError } from '@tsrl/core';
+import { repairWasm } from './runtime/wasm-repairs.js';
+
+/** The backends that tsrl is meant for, in the order in which `auto` tries those that install anywhere. */
+export const backendNames = ['tensorflow', 'wasm', 'cpu', 'webgpu'] as const;
+
+export type BackendName = (typeof backendNames)[number];
+
+/**
+ * Imports a backend, makes it the current one, puts the repairs over it that it needs, and waits until it is ready.
+ *
+ * - `tensorflow`: `@tensorflow/tfjs-node-gpu`, else `@tensorflow/tfjs-node`, whichever the application has installed.
+ * - `wasm`: installs anywhere; with the repairs of `runtime/wasm-repairs.ts`, without which it cannot train at speed.
+ * - `cpu`: plain JavaScript, slow; the reference of the tests.
+ * - `webgpu`: where `navigator.gpu` exists.
+ * - `auto`: `tensorflow` where it is installed and works, else `wasm`, else `cpu`.
+ *
+ * Plain `tf.setBackend` stays correct for everything but the faults that the repairs name.
+ *
+ * @returns the name of the backend now in use
+ * @throws OptionError for an unknown name; BackendError, which says what to install, when the backend is not there
+ */
+export async function useBackend(name: BackendName | 'auto' = 'auto'): Promise<BackendName> {
+  if (name !== 'auto') {
+    if (!backendNames.includes(name)) {
+      throw new OptionError('useBackend', 'name', `one of auto, ${backendNames.join(', ')}`, name);
+    }
+    await start[name]();
+    return name;
+  }
+  for (const candidate of ['tensorflow', 'wasm'] as const) {
+    try {
+      await start[candidate]();
+      return candidate;
+    } catch {
+      // Not installed or not working here: the next one is slower, and no less right.
+    }
+  }
+  await start.cpu();
+  return 'cpu';
+}
+
+const start: Record<BackendName, () => Promise<void>> = {
+  async tensorflow() {
+    const tried: string[] = [];
+    for (const optional of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+      try {
+        await import(/* @vite-ignore */ optional);
+        return await select('tensorflow');
+      } catch (error) {
+        tried.push(`${optional}: ${firstLine(error)}`);
+      }
+    }
+    throw new BackendError(
+      'useBackend',
+      'the tensorflow backend needs `npm install @tensorflow/tfjs-node` (or `@tensorflow/tfjs-node-gpu` with CUDA) ' +
+        'on Node 20 to 22, with its install script allowed, because that fetches the native library; ' +
+        `got ${tried.join('; ')}`,
+    );
+  },
+  async wasm() {
+    await imported('wasm', () => import('@tensorflow/tfjs-backend-wasm'));
+    await select('wasm');
+    repairWasm();
+  },
+  async cpu() {
+    await imported('cpu', () => import('@tensorflow/tfjs-backend-cpu'));
+    await select('cpu');
+  },
+  async webgpu() {
+    if (!(globalThis as { navigator?: { gpu?: unknown } }).navigator?.gpu) {
+      throw new BackendError('useBackend', 'the webgpu backend needs navigator.gpu, which this environment lacks');
+    }
+    const optional = '@tensorflow/tfjs-backend-webgpu';
+    await imported('webgpu', () => import(/* @vite-ignore */ optional));
+    await select('webgpu');
+  },
+};
+
+async function imported(name: string, load: () => Promise<unknown>): Promise<void> {
+  if (tf.findBackendFactory(name) !== null) return;
+  try {
+    await load();
+  } catch (error) {
+    const problem = `the ${name} backend needs \`npm install @tensorflow/tfjs-backend-${name}\`; ${firstLine(error)}`;
+    throw new BackendError('useBackend', problem, { cause: error });
+  }
+}
+
+async function select(name: string): Promise<void> {
+  const ready = await tf.setBackend(name);
+  if (!ready) throw new BackendError('useBackend', `the ${name} backend did not start`);
+  await tf.ready();
+}
+
+const firstLine = (error: unknown): string => String((error as Error).message ?? error).split('\n')[0] as string;

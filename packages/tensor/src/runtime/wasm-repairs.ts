@@ -1,0 +1,121 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { repairedMatMul } from './wasm-mat-mul.js';
+import type { WasmKernel } from './wasm-backend.js';
+
+/** Marks a kernel as repaired, across duplicate installs of this package. */
+const repaired = Symbol.for('@tsrl/tensor/repaired');
+
+/** Replaces a kernel of the wasm backend by what `repair` makes of it; once, however often it is called. */
+function replace(kernelName: string, repair: (original: WasmKernel) => WasmKernel): void {
+  const config = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
+  if (config === undefined || repaired in config.kernelFunc) return;
+  const kernel = repair(config.kernelFunc as unknown as WasmKernel);
+  tf.unregisterKernel(kernelName, 'wasm');
+  tf.registerKernel({ ...config, kernelFunc: Object.assign(kernel, { [repaired]: true }) as unknown as tf.KernelFunc });
+}
+
+/**
+ * Repairs what the wasm backend of tfjs 4.22 gets wrong or does slowly. The repairs hold for the whole process, so
+ * they happen in `useBackend('wasm')`, never by importing.
+ *
+ * - `BatchMatMul`: transposed and batched products on the fast path (`wasm-mat-mul.ts`).
+ * - `_FusedMatMul`: transposes first, for the same reason.
+ * - `Identity`: shares the data instead of copying it, as the other backends do; `clone`, `keep` and whatever the
+ *   tape saves go through it.
+ * - `OneHot`: with dtype float32 it writes the bits of the integer 1, which is 1.4e-45.
+ * - `ClipByValue`: turns NaN into the lower bound, which hides a diverged ratio.
+ * - `Log1p`: computes log(1 + x), which is 0 at 1e-8.
+ * - `Sum`: over an empty axis it returns whatever stood in memory.
+ */
+export function repairWasm(): void {
+  const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
+  replace('BatchMatMul', (original) => repairedMatMul(original, transpose));
+  replace('_FusedMatMul', (original) => fusedMatMul(original, transpose));
+  replace('Identity', () => identity);
+  replace('OneHot', (original) => oneHot(original));
+  replace('ClipByValue', (original) => clipByValue(original));
+  replace('Log1p', (original) => log1p(original));
+  replace('Sum', (original) => sum(original));
+}
+
+const identity: WasmKernel = ({ inputs, backend }) => {
+  const { dataId, shape, dtype } = inputs['x'] as tf.TensorInfo;
+  backend.incRef(dataId);
+  return { dataId, shape, dtype };
+};
+
+const fusedMatMul =
+  (original: WasmKernel, transpose: WasmKernel): WasmKernel =>
+  (args) => {
+    const { inputs, backend, attrs } = args;
+    const swapped = (name: 'a' | 'b', flag: 'transposeA' | 'transposeB'): tf.TensorInfo | undefined => {
+      const x = inputs[name] as tf.TensorInfo;
+      if (attrs[flag] !== true || x.shape.length !== 3) return undefined;
+      return transpose({ inputs: { x }, backend, attrs: { perm: [0, 2, 1] } });
+    };
+    const a = swapped('a', 'transposeA');
+    const b = swapped('b', 'transposeB');
+    const out = original({
+      backend,
+      inputs: { ...inputs, ...(a && { a }), ...(b && { b }) },
+      attrs: { ...attrs, ...(a && { transposeA: false }), ...(b && { transposeB: false }) },
+    });
+    for (const temporary of [a, b]) if (temporary) backend.disposeData(temporary.dataId);
+    return out;
+  };
+
+const oneHot =
+  (original: WasmKernel): WasmKernel =>
+  (args) => {
+    const { inputs, backend, attrs } = args;
+    if (attrs['dtype'] !== 'float32') return original(args);
+    const indices = inputs['indices'] as tf.TensorInfo;
+    const depth = attrs['depth'] as number;
+    const out = backend.makeOutput([...indices.shape, depth], 'float32');
+    const at = backend.typedArrayFromHeap(indices);
+    const values = backend.typedArrayFromHeap(out).fill(attrs['offValue'] as number);
+    for (let i = 0; i < at.length; i++) {
+      const index = at[i] as number;
+      if (index >= 0 && index < depth) values[i * depth + index] = attrs['onValue'] as number;
+    }
+    return out;
+  };
+
+const clipByValue =
+  (original: WasmKernel): WasmKernel =>
+  (args) => {
+    const { inputs, backend, attrs } = args;
+    const x = inputs['x'] as tf.TensorInfo;
+    if (x.dtype !== 'float32') return original(args);
+    const least = attrs['clipValueMin'] as number;
+    const most = attrs['clipValueMax'] as number;
+    return elementwise(x, backend, (value) => (value < least ? least : value > most ? most : value));
+  };
+
+const log1p =
+  (original: WasmKernel): WasmKernel =>
+  (args) => {
+    const x = args.inputs['x'] as tf.TensorInfo;
+    return x.dtype === 'float32' ? elementwise(x, args.backend, Math.log1p) : original(args);
+  };
+
+function elementwise(
+  x: tf.TensorInfo,
+  backend: Parameters<WasmKernel>[0]['backend'],
+  f: (value: number) => number,
+): tf.TensorInfo {
+  const out = backend.makeOutput(x.shape, 'float32');
+  const from = backend.typedArrayFromHeap(x);
+  const to = backend.typedArrayFromHeap(out);
+  for (let i = 0; i < from.length; i++) to[i] = f(from[i] as number);
+  return out;
+}
+
+const sum =
+  (original: WasmKernel): WasmKernel =>
+  (args) => {
+    const out = original(args);
+    const x = args.inputs['x'] as tf.TensorInfo;
+    if (tf.util.sizeFromShape(x.shape) === 0) args.backend.typedArrayFromHeap(out).fill(0);
+    return out;
+  };
