@@ -4,4 +4,14 @@ export { type ImbalanceOptions, subsampleToImbalance } from './imbalance.js';
 export { flipLabels, type LabelNoise, type NoisyLabels } from './label-noise.js';
 export { type BinaryLabel, classCounts, type LabelledText } from './labelled-text.js';
 export { type PadOptions, padTokens, type TokenGrid } from './pad-tokens.js';
+export {
+  type LabelledColumns,
+  parseCsv,
+  parseJsonl,
+  parseLabelledTexts,
+  parseTexts,
+  type SourceFile,
+  type TextColumn,
+} from './parse.js';
+export type { TextFormat } from './rows.js';
 export { stratifiedSplit } from './split.js';
