@@ -1,0 +1,120 @@
+import { DataError, expectLength, expectSameGrid, type Grid, zeros } from '@tsrl/core';
+import type { EstimatorEntry } from './entry.js';
+import { expectFiniteWhere, expectMask } from './masked-input.js';
+import { expectRecursion, type Masking } from './masking.js';
+import type { AdvantageResult } from './result.js';
+
+/** Inputs of {@link gae}; nothing is read where the mask is 0. */
+export interface GaeInputs {
+  /** Reward of each token, [B, T]. */
+  readonly rewards: Grid;
+  /** Value of the state before each token, [B, T]. */
+  readonly values: Grid;
+  /** 1 where a token counts, [B, T]; holes allowed. */
+  readonly mask: Grid;
+  /** Value of the state after the last valid token, [B]: 0 (default) where the episode ended, V where it was cut. */
+  readonly bootstrap?: ArrayLike<number>;
+  /** 1 at a token that ends an episode, for rows that hold several, [B, T]. Nothing flows back across it. */
+  readonly terminal?: Grid;
+}
+
+/** Options of {@link gae}. */
+export interface GaeOptions {
+  /** Discount, in [0, 1]. Default 1. */
+  readonly gamma?: number;
+  /** Decay of the trace, in [0, 1]: 0 one-step errors, 1 Monte Carlo minus the value. Default 0.95. */
+  readonly lambda?: number;
+  /** What holes in the mask mean. Default `skip`. */
+  readonly masked?: Masking;
+}
+
+/** Advantages and the targets of the value function. */
+export interface GaeResult extends AdvantageResult<Grid> {
+  /** Aₜ + Vₜ, before any whitening of the advantages; 0 where the mask is 0. */
+  readonly returns: Grid;
+}
+
+/**
+ * Generalized advantage estimation, from the last token of each row to the first:
+ *
+ *   δₜ = rₜ + γ Vₜ₊₁ − Vₜ,   Aₜ = δₜ + γ λ Aₜ₊₁,   Rₜ = Aₜ + Vₜ
+ *
+ * where t + 1 is the next valid token (`skip`), and after the last one V is the bootstrap and A is 0. Advantages are
+ * not whitened: `whiten(advantages, mask)`.
+ *
+ * Metrics: `tokens` that count, `emptyRows` without one, `droppedRewards` that are not 0 but stand where the mask is 0.
+ *
+ * Differences: verl skips masked tokens too, leaves the running advantage at them, and whitens. OpenRLHF, TRL PPO and
+ * HALOs are `zero`. Defaults for lambda: verl 1, TRL 0.95. In `zero`, padding on the right is skipped all the same, so
+ * that the bootstrap follows the last valid token; with bootstrap 0, as in those libraries, it makes no difference.
+ *
+ * @throws OptionError for an option out of range, ShapeError when sizes differ, DataError when the mask is not 0 or 1,
+ * or when an input that counts is not finite
+ * @see Schulman et al. 2015, arXiv:1506.02438, equations 11 to 16
+ */
+export function gae(
+  { rewards, values, mask, bootstrap, terminal }: GaeInputs,
+  { gamma = 1, lambda = 0.95, masked = 'skip' }: GaeOptions = {},
+): GaeResult {
+  expectRecursion('gae', masked, { gamma, lambda });
+  expectSameGrid('gae', { rewards, values, mask, ...(terminal && { terminal }) });
+  if (bootstrap) expectLength('gae', 'bootstrap', bootstrap, mask.rows);
+  expectMask('gae', mask);
+  expectFiniteWhere('gae', 'rewards', rewards, mask);
+  expectFiniteWhere('gae', 'values', values, mask);
+
+  const { rows, columns } = mask;
+  const advantages = zeros(rows, columns);
+  const returns = zeros(rows, columns);
+  let tokens = 0;
+  let emptyRows = 0;
+  let droppedRewards = 0;
+  for (let row = 0; row < rows; row++) {
+    let nextValue = bootstrap ? (bootstrap[row] as number) : 0;
+    let nextAdvantage = 0;
+    let started = false;
+    for (let at = (row + 1) * columns - 1; at >= row * columns; at--) {
+      if (mask.data[at] === 0) {
+        if (rewards.data[at] !== 0) droppedRewards += 1;
+        if (masked === 'zero' && started) {
+          nextAdvantage = gamma * (nextValue + lambda * nextAdvantage);
+          nextValue = 0;
+        }
+        continue;
+      }
+      if (!started && !Number.isFinite(nextValue)) {
+        throw new DataError('gae', `bootstrap[${row}] must be finite; got ${nextValue}`);
+      }
+      started = true;
+      tokens += 1;
+      if (terminal && terminal.data[at] !== 0) nextValue = nextAdvantage = 0;
+      const value = values.data[at] as number;
+      nextAdvantage = (rewards.data[at] as number) + gamma * (nextValue + lambda * nextAdvantage) - value;
+      nextValue = value;
+      advantages.data[at] = nextAdvantage;
+      returns.data[at] = nextAdvantage + value;
+    }
+    if (!started) emptyRows += 1;
+  }
+  return { advantages, returns, metrics: { tokens, emptyRows, droppedRewards } };
+}
+
+export const gaeEntry: EstimatorEntry<GaeInputs> = {
+  name: 'gae',
+  citation: 'arXiv:1506.02438',
+  laws: ['linear'],
+  example: ({ prompts, perPrompt, tokens }, rng) => {
+    const rows = prompts * perPrompt;
+    const draw = (): Grid => ({
+      rows,
+      columns: tokens,
+      data: Float64Array.from({ length: rows * tokens }, rng.normal),
+    });
+    const mask = zeros(rows, tokens);
+    for (let row = 0; row < rows; row++) {
+      mask.data.fill(1, row * tokens, row * tokens + Math.floor(rng.uniform() * (tokens + 1)));
+    }
+    return { rewards: draw(), values: draw(), mask, bootstrap: Float64Array.from({ length: rows }, rng.normal) };
+  },
+  estimate: (inputs) => gae(inputs),
+};
