@@ -2,7 +2,37 @@
 import '#gradients';
 import './runtime/unsorted-segment-sum.js';
 
+export {
+  type SequenceSumNormOptions,
+  sequenceMean,
+  sequenceSum,
+  sequenceSumNorm,
+  tokenMean,
+  tokenSum,
+} from './aggregate.js';
 export { type BackendName, backendNames, useBackend } from './backend.js';
+export { bernoulliEntropy, bernoulliKl, bernoulliLogProbs } from './bernoulli.js';
+export { expectSameShape, expectShape } from './check.js';
+export { entropy, sumSquaredProbs } from './entropy.js';
+export { toGrid, toTensor } from './grid.js';
+export { type KlEstimator, type KlEstimatorOptions, k1, k2, k3, kAbs, straightThrough } from './kl.js';
+export { type FullKlOptions, fullKl } from './kl-full.js';
+export {
+  type NextTokenBatch,
+  type SelectiveLogSoftmaxOptions,
+  selectiveLogSoftmax,
+  shiftForNextToken,
+} from './log-probs.js';
+export { logNormalizer, type TemperatureOptions, type WithoutLast } from './log-probs-normalizer.js';
+export {
+  type AxisOptions,
+  type MaskedVarianceOptions,
+  maskedMean,
+  maskedSum,
+  maskedVariance,
+  type WhitenOptions,
+  whiten,
+} from './masked.js';
 export { stopGradient } from './stop-gradient.js';
 export type {
   Aggregate,

@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { expectSameShape } from './check.js';
+import { stopGradient } from './stop-gradient.js';
+import { withGradient } from './with-gradient.js';
+
+/** Options of the per-token estimators. */
+export interface KlEstimatorOptions {
+  /** d is clamped to ± this before anything else; gradient 0 outside. Default 20; Infinity turns it off. */
+  readonly clamp?: number;
+  /** The estimate is clamped to ± this; gradient 0 outside. Default Infinity; verl and OpenRLHF use 10. */
+  readonly maxValue?: number;
+}
+
+/**
+ * An estimate of KL(π ‖ π_ref) for each token that π sampled, from d = log π − log π_ref at that token; both inputs
+ * and the result have one shape. Write `(a, b) => k3(a, b, { maxValue: 10 })` to fix its options.
+ *
+ * Which one: as a penalty inside the reward (no gradient), `k1` is exact on average, and so is its policy gradient.
+ * As a term of the loss, with the sample held fixed, the gradient of `k2` is that of KL(π ‖ π_ref) on average, that
+ * of `k3` is the one of KL(π_ref ‖ π), and that of `k1` is 0; `straightThrough(k3)` has the value of `k3` and the
+ * gradient of `k2`.
+ *
+ * @see Schulman 2020, "Approximating KL divergence", http://joschu.net/blog/kl-approx.html
+ */
+export type KlEstimator = <T extends tf.Tensor>(logProbs: T, refLogProbs: T, options?: KlEstimatorOptions) => T;
+
+/** k1 = d: unbiased, of any sign, and useless as a loss (its expected gradient is 0). See `KlEstimator`. */
+export const k1: KlEstimator = (logProbs, refLogProbs, options) =>
+  estimate('k1', logProbs, refLogProbs, options, (d) => d);
+
+/** |d|, verl's `abs`. See `KlEstimator`. */
+export const kAbs: KlEstimator = (logProbs, refLogProbs, options) =>
+  estimate('kAbs', logProbs, refLogProbs, options, tf.abs);
+
+/** k2 = d² / 2: biased in value, right in gradient as a loss. verl's `mse`. See `KlEstimator`. */
+export const k2: KlEstimator = (logProbs, refLogProbs, options) =>
+  estimate('k2', logProbs, refLogProbs, options, (d) => tf.mul(tf.square(d), 0.5));
+
+/**
+ * k3 = exp(−d) − 1 + d: unbiased and never negative. verl's `low_var_kl`; GRPO's penalty (arXiv:2402.03300,
+ * equation 4). TRL does not clamp d, verl clamps it to ±20 and the value to ±10. See `KlEstimator`.
+ */
+export const k3: KlEstimator = (logProbs, refLogProbs, options) =>
+  estimate('k3', logProbs, refLogProbs, options, expExcess);
+
+/**
+ * The value of an estimator with the gradient of `k2`, whose expectation is that of KL(π ‖ π_ref):
+ *
+ *   sg(forward) + (k2 − sg(k2))
+ *
+ * verl's names with a plus sign: `k3+`, `k1+`, `abs+`. `maxValue` clamps the value only.
+ */
+export function straightThrough(forward: KlEstimator): KlEstimator {
+  return (logProbs, refLogProbs, options = {}) =>
+    tf.tidy(() => {
+      const value = stopGradient(forward(logProbs, refLogProbs, options));
+      const slope = k2(logProbs, refLogProbs, { ...options, maxValue: Number.POSITIVE_INFINITY });
+      return tf.add(value, tf.sub(slope, stopGradient(slope)));
+    });
+}
+
+function estimate<T extends tf.Tensor>(
+  who: string,
+  logProbs: T,
+  refLogProbs: T,
+  { clamp = 20, maxValue = Number.POSITIVE_INFINITY }: KlEstimatorOptions = {},
+  of: (d: tf.Tensor) => tf.Tensor,
+): T {
+  expectSameShape(who, { logProbs, refLogProbs });
+  return tf.tidy(() => clampTo(of(clampTo(tf.sub(logProbs, refLogProbs), clamp)), maxValue) as T);
+}
+
+/**
+ * x clamped to ± bound, gradient 0 outside. Not `tf.clipByValue`, which turns NaN into the lower bound on wasm, and
+ * the tensor first: in the other order `tf.maximum` and `tf.minimum` lose a NaN there too. Not for export.
+ */
+export function clampTo<T extends tf.Tensor>(x: T, bound: number): T {
+  return bound === Number.POSITIVE_INFINITY ? x : tf.minimum<T>(tf.maximum<T>(x, -bound), bound);
+}
+
+/**
+ * exp(−d) − 1 + d with gradient 1 − exp(−d). Both summands are close to ∓d for a small d: there the series
+ * d²/2 − d³/6 + … − d⁷/5040 keeps what the subtraction would lose. Up to |d| = 0.3 the series errs by less than 4e-8
+ * of the value; from there on the subtraction, in float32, by less than 4e-7.
+ */
+function expExcess(d: tf.Tensor): tf.Tensor {
+  return withGradient(
+    [d],
+    () => {
+      const direct = tf.add(tf.expm1(tf.neg(d)), d);
+      let series = tf.fill(d.shape, -1 / 5040);
+      for (const coefficient of [1 / 720, -1 / 120, 1 / 24, -1 / 6, 1 / 2]) {
+        series = tf.add(tf.mul(series, d), coefficient);
+      }
+      const small = tf.less(tf.abs(d), 0.3);
+      return { value: tf.where(small, tf.mul(series, tf.square(d)), direct), saved: [d] };
+    },
+    (dy, [d]) => [tf.mul(dy, tf.neg(tf.expm1(tf.neg(d as tf.Tensor))))],
+  );
+}

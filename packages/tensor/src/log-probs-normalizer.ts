@@ -1,0 +1,73 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { OptionError, ShapeError } from '@tsrl/core';
+import { withGradient } from './with-gradient.js';
+
+/** How logits become a distribution. */
+export interface TemperatureOptions {
+  /** τ > 0, default 1: the distribution is softmax(logits / τ). It must be the temperature of sampling, everywhere. */
+  readonly temperature?: number;
+}
+
+/** The type of a tensor without its last dimension: [B, T, V] → [B, T]. */
+export type WithoutLast<L extends tf.Tensor> = L extends tf.Tensor3D
+  ? tf.Tensor2D
+  : L extends tf.Tensor2D
+    ? tf.Tensor1D
+    : tf.Tensor;
+
+/**
+ * Logarithm of the normalizer of each distribution, logits [..., V] → [...]:
+ *
+ *   log Σ_v exp(x_v / τ) = M / τ + log Σ_v exp((x_v − M) / τ),  M = max_v x_v
+ *
+ * Entries of −∞ (a masked vocabulary) have probability 0; a row of nothing else gives −∞ with gradient 0, where
+ * `tf.logSumExp` gives NaN. Gradient: softmax(x / τ)_j / τ.
+ *
+ * @throws ShapeError unless the logits are float32 [..., V], OptionError unless the temperature is positive
+ */
+export function logNormalizer<L extends tf.Tensor>(
+  logits: L,
+  { temperature = 1 }: TemperatureOptions = {},
+): WithoutLast<L> {
+  expectLogits('logNormalizer', logits, temperature);
+  const value = tf.tidy(() =>
+    withGradient(
+      [logits],
+      () => {
+        const { top, logSum } = normalize(logits, temperature);
+        return { value: tf.squeeze(tf.add(tf.div(top, temperature), logSum), [-1]), saved: [logits, top, logSum] };
+      },
+      (dy, [x, top, logSum]) => {
+        const p = tf.exp(logProbsOf(x as tf.Tensor, top as tf.Tensor, logSum as tf.Tensor, temperature));
+        return [tf.mul(p, tf.div(tf.expandDims(dy, -1), temperature))];
+      },
+    ),
+  );
+  return value as WithoutLast<L>;
+}
+
+/** What both directions of a softmax need: M, and log Σ exp((x − M) / τ), each [..., 1]. Not for export. */
+export function normalize(x: tf.Tensor, temperature: number): { top: tf.Tensor; scaled: tf.Tensor; logSum: tf.Tensor } {
+  // The floor keeps a row of −∞ from −∞ − −∞ = NaN: all its terms are then exp(−∞) = 0.
+  const top = tf.maximum(tf.max(x, -1, true), -3e38);
+  const scaled = scale(tf.sub(x, top), temperature);
+  return { top, scaled, logSum: tf.log(tf.sum(tf.exp(scaled), -1, true)) };
+}
+
+/** log softmax(x / τ) from what `normalize` saved; a row of −∞ stays −∞. Not for export. */
+export function logProbsOf(x: tf.Tensor, top: tf.Tensor, logSum: tf.Tensor, temperature: number): tf.Tensor {
+  // logSum is at least 0 unless the row is −∞: the sum has the term exp(0).
+  return tf.sub(scale(tf.sub(x, top), temperature), tf.maximum(logSum, 0));
+}
+
+const scale = (x: tf.Tensor, temperature: number): tf.Tensor => (temperature === 1 ? x : tf.div(x, temperature));
+
+/** Not for export. */
+export function expectLogits(who: string, { dtype, rank, shape }: tf.Tensor, temperature: number): void {
+  if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) {
+    throw new OptionError(who, 'temperature', 'positive and finite', temperature);
+  }
+  if (dtype !== 'float32' || rank < 1 || shape[rank - 1] === 0) {
+    throw new ShapeError(who, 'logits', 'float32 [..., V] with V of at least 1', `${dtype} [${shape.join(', ')}]`);
+  }
+}

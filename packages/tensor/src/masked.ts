@@ -1,0 +1,120 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { expectSameShape } from './check.js';
+import { stopGradient } from './stop-gradient.js';
+
+/** Over what a masked statistic runs. */
+export interface AxisOptions {
+  /** The dimension to reduce (negative counts from the end); everything when left out. */
+  readonly axis?: number;
+}
+
+/** Options of `maskedVariance`. */
+export interface MaskedVarianceOptions extends AxisOptions {
+  /** `sample` divides by N − 1 (default), `population` by N; with weights only `population` has a meaning. */
+  readonly kind?: 'sample' | 'population';
+}
+
+/** Options of `whiten`. */
+export interface WhitenOptions extends MaskedVarianceOptions {
+  /** Whether the result has mean 0 (default) or keeps the mean of x. */
+  readonly shiftMean?: boolean;
+  /** Added to the variance inside the square root; default 1e-8. */
+  readonly epsilon?: number;
+}
+
+/**
+ * S = Σ m x. The mask (here and below) is shaped like `x`, float32: 1 where a value counts and 0 where not, or
+ * non-negative weights. A value with mask 0 never matters, not even when it is NaN.
+ *
+ * @throws ShapeError unless x and mask have the same shape
+ */
+export function maskedSum(x: tf.Tensor, mask: tf.Tensor, { axis }: AxisOptions = {}): tf.Tensor {
+  expectSameShape('maskedSum', { x, mask });
+  return tf.tidy(() => sum(x, mask, axis, false));
+}
+
+/**
+ * Weighted mean S / N, with N = Σ m; 0 where N = 0. verl divides by N + 1e-8, TRL and OpenRLHF give NaN for N = 0.
+ *
+ * @throws ShapeError unless x and mask have the same shape
+ */
+export function maskedMean(x: tf.Tensor, mask: tf.Tensor, { axis }: AxisOptions = {}): tf.Tensor {
+  expectSameShape('maskedMean', { x, mask });
+  return tf.tidy(() => mean(x, mask, axis, false));
+}
+
+/**
+ * Variance Σ m (x − μ)² / (N − 1), or / N for the population; 0 where that is not defined (N = 0, and N ≤ 1 for the
+ * sample variance), where verl throws and TRL gives NaN.
+ *
+ * @throws ShapeError unless x and mask have the same shape
+ */
+export function maskedVariance(
+  x: tf.Tensor,
+  mask: tf.Tensor,
+  { axis, kind = 'sample' }: MaskedVarianceOptions = {},
+): tf.Tensor {
+  expectSameShape('maskedVariance', { x, mask });
+  return tf.tidy(() => variance(centered(x, mask, axis), mask, axis, kind, false));
+}
+
+/**
+ * Standardizes the values that count; the others become 0:
+ *
+ *   m̂ (x − μ) / √(variance + ε),  plus m̂ μ unless `shiftMean`,  m̂ = 1 where m > 0
+ *
+ * Where the variance is rounding noise (at most 1e-12) the result is 0, or m̂ x unless `shiftMean`. verl and
+ * Segment-SPO leave values at masked positions; OpenRLHF uses the population variance, clamped below.
+ *
+ * @throws ShapeError unless x and mask have the same shape
+ */
+export function whiten<T extends tf.Tensor>(
+  x: T,
+  mask: T,
+  { axis, kind = 'sample', shiftMean = true, epsilon = 1e-8 }: WhitenOptions = {},
+): T {
+  expectSameShape('whiten', { x, mask });
+  return tf.tidy(() => {
+    const difference = centered(x, mask, axis);
+    const spread = variance(difference, mask, axis, kind, true);
+    const varies = tf.greater(stopGradient(spread), 1e-12);
+    const one = tf.onesLike(spread);
+    const divisor = tf.where(varies, tf.sqrt(tf.add(tf.where(varies, spread, one), epsilon)), one);
+    const flat = shiftMean ? tf.zerosLike(difference) : difference;
+    const scaled = tf.where(tf.broadcastTo(varies, x.shape), tf.div(difference, divisor), flat);
+    return (shiftMean ? scaled : select(tf.add(scaled, mean(x, mask, axis, true)), mask)) as T;
+  });
+}
+
+const select = (x: tf.Tensor, mask: tf.Tensor): tf.Tensor => tf.where(tf.greater(mask, 0), x, tf.zerosLike(x));
+
+function sum(x: tf.Tensor, mask: tf.Tensor, axis: number | undefined, keepDims: boolean): tf.Tensor {
+  return tf.sum(tf.mul(select(x, mask), mask), axis, keepDims);
+}
+
+function mean(x: tf.Tensor, mask: tf.Tensor, axis: number | undefined, keepDims: boolean): tf.Tensor {
+  const count = tf.sum(mask, axis, keepDims);
+  return tf.div(sum(x, mask, axis, keepDims), tf.where(tf.greater(count, 0), count, tf.onesLike(count)));
+}
+
+/** x − μ where it counts, 0 elsewhere. The second pass removes what float32 left of the mean in the first. */
+function centered(x: tf.Tensor, mask: tf.Tensor, axis: number | undefined): tf.Tensor {
+  const once = select(tf.sub(x, mean(x, mask, axis, true)), mask);
+  return select(tf.sub(once, mean(once, mask, axis, true)), mask);
+}
+
+function variance(
+  difference: tf.Tensor,
+  mask: tf.Tensor,
+  axis: number | undefined,
+  kind: 'sample' | 'population',
+  keepDims: boolean,
+): tf.Tensor {
+  const freedom = tf.sub(tf.sum(mask, axis, keepDims), kind === 'sample' ? 1 : 0);
+  const defined = tf.greater(freedom, 0);
+  const divided = tf.div(
+    sum(tf.square(difference), mask, axis, keepDims),
+    tf.where(defined, freedom, tf.onesLike(freedom)),
+  );
+  return tf.where(defined, divided, tf.zerosLike(divided));
+}

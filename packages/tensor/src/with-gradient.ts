@@ -1,0 +1,19 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/**
+ * A function of `inputs` with a gradient written by hand: `tf.customGrad` with types that fit.
+ *
+ * @param forward  the value, and what the gradient needs to see again (kept only while a gradient is taken)
+ * @param backward d(loss)/d(value) and what was saved to d(loss)/d(input), one for each input
+ */
+export function withGradient<T extends tf.Tensor>(
+  inputs: readonly tf.Tensor[],
+  forward: () => { readonly value: T; readonly saved: readonly tf.Tensor[] },
+  backward: (dy: T, saved: readonly tf.Tensor[]) => tf.Tensor[],
+): T {
+  return tf.customGrad<T>((...args) => {
+    const { value, saved } = forward();
+    (args.at(-1) as (tensors: tf.Tensor[]) => void)([...saved]);
+    return { value, gradFunc: backward };
+  })(...inputs);
+}
