@@ -1,0 +1,149 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ShapeError, StateError, show } from '@tsrl/core';
+import type { TokenBatch } from '@tsrl/tensor';
+import { attention } from './attention.js';
+import type { LlamaConfig } from './llama-config.js';
+import { rmsNorm, swiglu } from './llama-ops.js';
+
+/** A decoder-only transformer of the Llama family: its weights as named variables, and the forward pass over them. */
+export interface Llama {
+  readonly config: LlamaConfig;
+  /** By Hugging Face name (`model.layers.0.self_attn.q_proj.weight`), in the order of {@link llamaShapes}. */
+  readonly weights: ReadonlyMap<string, tf.Variable>;
+  /**
+   * float32 [B, S, H]: the hidden states after the last norm.
+   *
+   * Rows are padded on the right and attention looks only back, so no state of a real token sees the padding and no
+   * padding mask is needed; what stands at the padding is meaningless. Padding ids must lie in the vocabulary.
+   */
+  hidden(ids: tf.Tensor2D): tf.Tensor3D;
+  /** float32 [B, H]: the hidden state of the last token of each row. */
+  lastHidden(tokens: TokenBatch): tf.Tensor2D;
+  /** float32 [N, V]: logits over the vocabulary from hidden states [N, H]. */
+  logits(hidden: tf.Tensor2D): tf.Tensor2D;
+  /** The output projection [V, H]: the embedding when the two are tied. */
+  readonly output: tf.Variable;
+  /** Frees the weights. */
+  dispose(): void;
+}
+
+/** Names and shapes of the weights, as `transformers` stores them. */
+export function llamaShapes(config: LlamaConfig): Map<string, readonly number[]> {
+  const { vocabularySize: V, hiddenSize: H, intermediateSize: I, headSize } = config;
+  const queries = config.heads * headSize;
+  const keys = config.keyValueHeads * headSize;
+  const shapes = new Map<string, readonly number[]>([['model.embed_tokens.weight', [V, H]]]);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const at = `model.layers.${layer}`;
+    shapes.set(`${at}.input_layernorm.weight`, [H]);
+    shapes.set(`${at}.self_attn.q_proj.weight`, [queries, H]);
+    shapes.set(`${at}.self_attn.k_proj.weight`, [keys, H]);
+    shapes.set(`${at}.self_attn.v_proj.weight`, [keys, H]);
+    shapes.set(`${at}.self_attn.o_proj.weight`, [H, queries]);
+    shapes.set(`${at}.post_attention_layernorm.weight`, [H]);
+    shapes.set(`${at}.mlp.gate_proj.weight`, [I, H]);
+    shapes.set(`${at}.mlp.up_proj.weight`, [I, H]);
+    shapes.set(`${at}.mlp.down_proj.weight`, [H, I]);
+  }
+  shapes.set('model.norm.weight', [H]);
+  if (!config.tieWordEmbeddings) shapes.set('lm_head.weight', [V, H]);
+  return shapes;
+}
+
+export interface LlamaOptions {
+  /**
+   * Stands before the name of every variable. tfjs wants names to be unique, so a second model in the same process
+   * (a reference beside a policy) needs one. Files keep the plain names.
+   */
+  readonly scope?: string;
+}
+
+/**
+ * A Llama-family model from its weights: RMSNorm, rotary positions (half-split, the Hugging Face convention),
+ * grouped-query attention, SwiGLU.
+ *
+ * @param weights the elements of each weight, row-major, by Hugging Face name
+ * @throws ShapeError when a weight is missing or of another size, StateError when the names are taken
+ * @see Touvron et al. 2023, arXiv:2302.13971; Su et al. 2021, arXiv:2104.09864; Ainslie et al. 2023, arXiv:2305.13245
+ */
+export function createLlama(
+  config: LlamaConfig,
+  weights: (name: string, shape: readonly number[]) => Float32Array,
+  { scope = '' }: LlamaOptions = {},
+): Llama {
+  const variables = new Map<string, tf.Variable>();
+  try {
+    for (const [name, shape] of llamaShapes(config)) {
+      variables.set(name, namedVariable(scope + name, weights(name, shape), shape));
+    }
+  } catch (error) {
+    tf.dispose([...variables.values()]);
+    throw error;
+  }
+  const weight = (name: string): tf.Variable => variables.get(name) as tf.Variable;
+  const output = weight(config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight');
+
+  const hidden = (ids: tf.Tensor2D): tf.Tensor3D => {
+    if (ids.rank !== 2 || ids.dtype !== 'int32') {
+      throw new ShapeError('llama', 'ids', 'int32 [B, S]', `${ids.dtype} ${show(ids.shape)}`);
+    }
+    const [batch, length] = ids.shape;
+    if (length > config.maxPositions) {
+      throw new ShapeError('llama', 'ids', `at most ${config.maxPositions} tokens long`, show(ids.shape));
+    }
+    return tf.tidy(() => {
+      const { rmsNormEpsilon: epsilon } = config;
+      let x: tf.Tensor2D = tf.gather(
+        weight('model.embed_tokens.weight') as tf.Tensor2D,
+        tf.reshape(ids, [batch * length]),
+      );
+      for (let layer = 0; layer < config.layers; layer++) {
+        const own = (name: string): tf.Tensor => weight(`model.layers.${layer}.${name}.weight`);
+        const matrix = (name: string): tf.Tensor2D => own(name) as tf.Tensor2D;
+        const normed = rmsNorm(x, own('input_layernorm') as tf.Tensor1D, epsilon);
+        const mixed = attention(normed, batch, length, config, {
+          query: matrix('self_attn.q_proj'),
+          key: matrix('self_attn.k_proj'),
+          value: matrix('self_attn.v_proj'),
+        });
+        x = tf.add<tf.Tensor2D>(x, tf.matMul(mixed, matrix('self_attn.o_proj'), false, true));
+        const wide = rmsNorm(x, own('post_attention_layernorm') as tf.Tensor1D, epsilon);
+        const gate = tf.matMul<tf.Tensor2D>(wide, matrix('mlp.gate_proj'), false, true);
+        const up = tf.matMul<tf.Tensor2D>(wide, matrix('mlp.up_proj'), false, true);
+        x = tf.add<tf.Tensor2D>(x, tf.matMul(swiglu(gate, up), matrix('mlp.down_proj'), false, true));
+      }
+      x = rmsNorm(x, weight('model.norm.weight') as unknown as tf.Tensor1D, epsilon);
+      return tf.reshape(x, [batch, length, config.hiddenSize]);
+    });
+  };
+
+  return {
+    config,
+    weights: variables,
+    output,
+    hidden,
+    lastHidden: ({ ids, lengths }) =>
+      tf.tidy(() => {
+        const [batch, length] = ids.shape;
+        const rowStart = tf.tensor1d(
+          Int32Array.from({ length: batch }, (_, row) => row * length - 1),
+          'int32',
+        );
+        const states: tf.Tensor2D = tf.reshape(hidden(ids), [batch * length, config.hiddenSize]);
+        return tf.gather(states, tf.add<tf.Tensor1D>(rowStart, lengths));
+      }),
+    logits: (states) => tf.matMul(states, output as unknown as tf.Tensor2D, false, true),
+    dispose: () => tf.dispose([...variables.values()]),
+  };
+}
+
+/** @throws ShapeError when the data does not fill the shape, StateError when the name is taken */
+export function namedVariable(name: string, data: Float32Array, shape: readonly number[]): tf.Variable {
+  if (data.length !== shape.reduce((product, n) => product * n, 1)) {
+    throw new ShapeError('llama', name, `of shape ${show(shape)}`, `${data.length} numbers`);
+  }
+  if (Object.hasOwn(tf.engine().registeredVariables, name)) {
+    throw new StateError('llama', `a variable named ${name} exists already; dispose of it or give this model a scope`);
+  }
+  return tf.tidy(() => tf.variable(tf.tensor(data, [...shape], 'float32'), true, name));
+}
