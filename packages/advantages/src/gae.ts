@@ -105,16 +105,15 @@ export const gaeEntry: EstimatorEntry<GaeInputs> = {
   laws: ['linear'],
   example: ({ prompts, perPrompt, tokens }, rng) => {
     const rows = prompts * perPrompt;
-    const draw = (): Grid => ({
-      rows,
-      columns: tokens,
-      data: Float64Array.from({ length: rows * tokens }, rng.normal),
-    });
-    const mask = zeros(rows, tokens);
-    for (let row = 0; row < rows; row++) {
-      mask.data.fill(1, row * tokens, row * tokens + Math.floor(rng.uniform() * (tokens + 1)));
-    }
-    return { rewards: draw(), values: draw(), mask, bootstrap: Float64Array.from({ length: rows }, rng.normal) };
+    const draw = (one: () => number): Grid => {
+      return { rows, columns: tokens, data: Float64Array.from({ length: rows * tokens }, one) };
+    };
+    return {
+      rewards: draw(rng.normal),
+      values: draw(rng.normal),
+      mask: draw(() => (rng.uniform() < 0.8 ? 1 : 0)),
+      bootstrap: Float64Array.from({ length: rows }, rng.normal),
+    };
   },
   estimate: (inputs) => gae(inputs),
 };
