@@ -13,6 +13,7 @@ export {
 export { type BackendName, backendNames, useBackend } from './backend.js';
 export { bernoulliEntropy, bernoulliKl, bernoulliLogProbs } from './bernoulli.js';
 export { expectSameShape, expectShape } from './check.js';
+export { clampTo } from './clamp-to.js';
 export { entropy, sumSquaredProbs } from './entropy.js';
 export { toGrid, toTensor } from './grid.js';
 export { type KlEstimator, type KlEstimatorOptions, k1, k2, k3, kAbs, straightThrough } from './kl.js';
@@ -32,6 +33,7 @@ export {
   maskedVariance,
   type WhitenOptions,
   whiten,
+  zeroMasked,
 } from './masked.js';
 export { stopGradient } from './stop-gradient.js';
 export type {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expectSameShape } from './check.js';
+import { clampTo } from './clamp-to.js';
 import { stopGradient } from './stop-gradient.js';
 import { withGradient } from './with-gradient.js';
 
@@ -68,14 +69,6 @@ function estimate<T extends tf.Tensor>(
 ): T {
   expectSameShape(who, { logProbs, refLogProbs });
   return tf.tidy(() => clampTo(of(clampTo(tf.sub(logProbs, refLogProbs), clamp)), maxValue) as T);
-}
-
-/**
- * x clamped to ± bound, gradient 0 outside. Not `tf.clipByValue`, which turns NaN into the lower bound on wasm, and
- * the tensor first: in the other order `tf.maximum` and `tf.minimum` lose a NaN there too. Not for export.
- */
-export function clampTo<T extends tf.Tensor>(x: T, bound: number): T {
-  return bound === Number.POSITIVE_INFINITY ? x : tf.minimum<T>(tf.maximum<T>(x, -bound), bound);
 }
 
 /**

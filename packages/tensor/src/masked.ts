@@ -23,6 +23,17 @@ export interface WhitenOptions extends MaskedVarianceOptions {
 }
 
 /**
+ * x where the mask is positive, 0 elsewhere. Put it before a formula whose value at masked positions may be NaN or ∞:
+ * 0 · NaN is NaN in the gradient too, so that masking the result is not enough.
+ *
+ * @throws ShapeError unless x and mask have the same shape
+ */
+export function zeroMasked<T extends tf.Tensor>(x: T, mask: tf.Tensor): T {
+  expectSameShape('zeroMasked', { x, mask });
+  return tf.tidy(() => select(x, mask));
+}
+
+/**
  * S = Σ m x. The mask (here and below) is shaped like `x`, float32: 1 where a value counts and 0 where not, or
  * non-negative weights. A value with mask 0 never matters, not even when it is NaN.
  *
@@ -86,7 +97,8 @@ export function whiten<T extends tf.Tensor>(
   });
 }
 
-const select = (x: tf.Tensor, mask: tf.Tensor): tf.Tensor => tf.where(tf.greater(mask, 0), x, tf.zerosLike(x));
+const select = <T extends tf.Tensor>(x: T, mask: tf.Tensor): T =>
+  tf.where(tf.greater(mask, 0), x, tf.zerosLike(x)) as T;
 
 function sum(x: tf.Tensor, mask: tf.Tensor, axis: number | undefined, keepDims: boolean): tf.Tensor {
   return tf.sum(tf.mul(select(x, mask), mask), axis, keepDims);
