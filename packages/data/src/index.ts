@@ -1,4 +1,5 @@
 export { type BalanceOptions, balancedIndices, shuffledIndices } from './balance.js';
+export { type BayesOptimal, bayesOptimal } from './bayes-optimal.js';
 export { type BucketOptions, bucketedBatches } from './bucketed-batches.js';
 export { type ImbalanceOptions, subsampleToImbalance } from './imbalance.js';
 export { flipLabels, type LabelNoise, type NoisyLabels } from './label-noise.js';
@@ -15,3 +16,10 @@ export {
 } from './parse.js';
 export type { TextFormat } from './rows.js';
 export { stratifiedSplit } from './split.js';
+export {
+  supportTriage,
+  type TriageExample,
+  type TriageOptions,
+  triageOptimum,
+  triagePosterior,
+} from './support-triage.js';
