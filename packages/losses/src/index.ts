@@ -1,1 +1,6 @@
-export {};
+export type { Aggregate, Loss, LossResult, StepContext } from '@tsrl/tensor';
+export * from './algorithms.js';
+export type { ExampleShape, LossEntry } from './entry.js';
+export { type InputsOf, objective, type Terms } from './objective.js';
+export { scale } from './scale.js';
+export type { TokenInputs } from './token-inputs.js';

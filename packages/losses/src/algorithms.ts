@@ -1,0 +1,6 @@
+// One line per loss: what stands here is public, under the law suite, in the benchmarks and in the reference table.
+export * from './binary-cross-entropy.js';
+export * from './entropy-bonus.js';
+export * from './kl.js';
+export * from './ppo-clip.js';
+export * from './value-loss.js';

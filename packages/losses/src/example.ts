@@ -1,0 +1,21 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Rng } from '@tsrl/core';
+import type { PerToken } from '@tsrl/tensor';
+import type { ExampleShape } from './entry.js';
+
+/** [B, T] of independent draws. */
+export function drawTokens({ sequences, tokens }: ExampleShape, draw: () => number): PerToken {
+  return tf.tensor2d(Float32Array.from({ length: sequences * tokens }, draw), [sequences, tokens]);
+}
+
+/** A log-probability between −3 and 0. */
+export const drawLogProb = (rng: Rng) => (): number => -3 * rng.uniform();
+
+/** A mask with a random number of tokens in every row, at least one, the rest padding on the right. */
+export function drawMask({ sequences, tokens }: ExampleShape, rng: Rng): PerToken {
+  const data = new Float32Array(sequences * tokens);
+  for (let i = 0; i < sequences; i++) {
+    data.fill(1, i * tokens, i * tokens + 1 + Math.floor(rng.uniform() * tokens));
+  }
+  return tf.tensor2d(data, [sequences, tokens]);
+}

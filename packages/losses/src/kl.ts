@@ -1,0 +1,68 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Aggregate,
+  expectSameShape,
+  expectShape,
+  type KlEstimator,
+  k3,
+  type Loss,
+  maskedMean,
+  type PerToken,
+  stopGradient,
+  tokenMean,
+  zeroMasked,
+} from '@tsrl/tensor';
+import type { LossEntry } from './entry.js';
+import { drawLogProb, drawMask, drawTokens } from './example.js';
+import type { TokenInputs } from './token-inputs.js';
+
+/** Options of `kl`. */
+export interface KlOptions {
+  /**
+   * `k1`, `k2`, `k3`, `kAbs` or `straightThrough(…)` of @tsrl/tensor. Default `k3`, as in GRPO; its expected gradient
+   * is that of KL(π_ref ‖ π). `k2` and `straightThrough(k3)` have that of KL(π ‖ π_ref); that of `k1` is 0.
+   */
+  readonly estimator?: KlEstimator;
+  /** How the estimates of tokens become one number; default `tokenMean`. */
+  readonly aggregate?: Aggregate;
+}
+
+/** Inputs of `kl`. */
+export interface KlInputs extends TokenInputs {
+  /** log π_ref of the same tokens, [B, T], constant. */
+  readonly refLogProbs: PerToken;
+}
+
+/**
+ * How far the policy is from a reference, estimated at the tokens that it sampled: loss = agg(estimate).
+ *
+ * Metric: `kl`, the mean of the estimates over the mask.
+ *
+ * @throws ShapeError when called
+ * @see Shao et al. 2024, arXiv:2402.03300, equation 4; Schulman 2020, "Approximating KL divergence"
+ */
+export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): Loss<KlInputs> {
+  return ({ logProbs, refLogProbs, mask }, context = {}) => {
+    expectShape('kl', 'logProbs', logProbs, ['B', 'T']);
+    expectSameShape('kl', { logProbs, refLogProbs, mask });
+    return tf.tidy(() => {
+      const estimate = estimator(zeroMasked(logProbs, mask), zeroMasked(refLogProbs, mask));
+      return {
+        loss: aggregate(estimate, mask, context),
+        metrics: { kl: maskedMean(stopGradient(estimate), mask) as tf.Scalar },
+      };
+    });
+  };
+}
+
+export const klEntry: LossEntry<KlInputs> = {
+  name: 'kl',
+  citation: 'arXiv:2402.03300',
+  differentiable: ['logProbs'],
+  example: (shape, rng) => ({
+    logProbs: drawTokens(shape, drawLogProb(rng)),
+    refLogProbs: drawTokens(shape, drawLogProb(rng)),
+    mask: drawMask(shape, rng),
+  }),
+  evaluate: kl(),
+};
