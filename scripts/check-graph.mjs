@@ -2,7 +2,7 @@
 // A new package gets a line in `allowed`; an edge that is not there needs a reason in the pull request.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 const allowed = {
   core: [],
@@ -90,7 +90,8 @@ function* imports(directory) {
   for (const file of filesUnder(directory, '.ts')) {
     for (const line of readFileSync(file, 'utf8').split('\n')) {
       if (/^\s*(\*|\/\/)/.test(line)) continue;
-      for (const [, other] of line.matchAll(/\b(?:from|import)\b\s*\(?\s*['"]@tsrl\/([^'"/]+)/g)) yield { file, other };
+      for (const [, other] of line.matchAll(/\b(?:from|import)\b\s*\(?\s*['"]@tsrl\/([^'"/]+)/g))
+        yield { file: relative(dirname(directory), file), other };
     }
   }
 }

@@ -75,6 +75,15 @@ export function isTsrlError(error: unknown, code?: ErrorCode): error is TsrlErro
 export function show(value: unknown): string {
   if (typeof value === 'number' || value === undefined) return String(value);
   if (typeof value === 'function') return 'a function';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = jsonOf(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** JSON where there is one: a bigint or a circle has none, and an error message must not fail over it. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import { OptionError, StateError } from './errors.js';
+import { OptionError, StateError, show } from './errors.js';
 
 /** The whole state of a generator: four unsigned 32-bit integers, not all zero. */
 export type RngState = readonly [number, number, number, number];
@@ -78,7 +78,7 @@ function mix(x: number): number {
 
 function expand(seed: number, second = 0, third = 0): RngState {
   const word = (i: number): number => mix(seed + Math.imul(i, 0x9e3779b9));
-  const state = [word(1), word(2) ^ second, word(3) ^ third, word(4)] as const;
+  const state = [word(1) >>> 0, (word(2) ^ second) >>> 0, (word(3) ^ third) >>> 0, word(4) >>> 0] as const;
   return state.some((x) => x !== 0) ? state : [1, 2, 3, 4];
 }
 
@@ -88,7 +88,10 @@ function seedOf(seed: number): number {
 }
 
 function checked(state: RngState): RngState {
-  const valid = state.length === 4 && state.every(Number.isInteger) && state.some((x) => x !== 0);
-  if (!valid) throw new StateError('createRng', 'the state must be four integers, not all 0');
+  const valid =
+    Array.isArray(state) && state.length === 4 && state.every((x) => x >>> 0 === x) && state.some((x) => x > 0);
+  if (!valid) {
+    throw new StateError('createRng', `the state must be four unsigned 32-bit integers, not all 0; got ${show(state)}`);
+  }
   return state;
 }
