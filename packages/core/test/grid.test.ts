@@ -41,6 +41,7 @@ test('expectSameGrid names the first grid that differs from the first', () => {
   expect(() => expectSameGrid('gae', { rewards: zeros(2, 3), values, mask: zeros(3, 2) })).toThrow(
     'gae: mask must be [2, 3] like rewards; got [3, 2]',
   );
+  for (const mask of [zeros(3, 3), zeros(2, 4)]) expect(() => expectSameGrid('gae', { values, mask })).toThrow(/mask/);
   expect(() => expectSameGrid('gae', { values: { ...values, data: new Float64Array(5) } })).toThrow(
     'gae: values must be [2, 3] = 6 numbers; got 5 numbers',
   );

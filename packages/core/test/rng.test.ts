@@ -177,6 +177,16 @@ describe('fork', () => {
     }
   });
 
+  test('keeps the breadth of the state: no two of 200 000 forks along a stream are alike', () => {
+    const rng = createRng(9);
+    const seen = new Set<string>();
+    for (let i = 0; i < 200_000; i++) {
+      seen.add(rng.fork('x').state().join());
+      rng.uniform();
+    }
+    expect(seen.size).toBe(200_000);
+  });
+
   test('spreads similar labels', () => {
     const root = createRng(0);
     const bins = new Float64Array(256);
