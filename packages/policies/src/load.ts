@@ -82,7 +82,8 @@ export async function modelFiles(
   ]);
 }
 
-interface Shard {
+/** A parsed weight file and its name, for errors. */
+export interface Shard {
   readonly file: string;
   readonly shard: Safetensors;
 }
@@ -126,7 +127,8 @@ function checkTied(where: ReadonlyMap<string, Shard>): void {
   }
 }
 
-function readFloats({ file, shard }: Shard, name: string): Float32Array {
+/** The elements of a tensor of numbers, all finite. */
+export function readFloats({ file, shard }: Shard, name: string): Float32Array {
   const { dtype, shape, data } = shard.read(name);
   if (!(data instanceof Float32Array)) {
     throw new DataError(file, `tensor ${show(name)} must be F32, F16 or BF16; got ${dtype} ${show(shape)}`);

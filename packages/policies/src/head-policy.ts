@@ -1,0 +1,86 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { OptionError } from '@tsrl/core';
+import type { TokenBatch } from '@tsrl/tensor';
+import {
+  createHead,
+  expectMaxLength,
+  expectTokens,
+  type HeadForm,
+  type HeadInit,
+  linear,
+  type TextPolicy,
+  trainableWeights,
+  valuesOf,
+} from './binary-policy.js';
+import type { LanguageModel } from './load.js';
+
+export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'form'>> {
+  /** Where the bias starts: the log-odds of class 1 among the labels, when classes are not balanced. Default 0. */
+  readonly bias?: number;
+}
+
+/**
+ * A classification head on the last token's hidden state h (after the final norm):
+ *
+ *   z = w · h + b,   π(1 | x) = sigmoid(z),   V = v · h + c
+ *
+ * With `trainable: 'head'` the variables are w, b, v and c alone, and the language model runs outside the tape.
+ * The value head reads h without its gradient unless `detachValueFeatures` is false.
+ * `encode` keeps the first `maxLength` tokens of a text.
+ *
+ * `transformers`' LlamaForSequenceClassification has one output per class and no bias.
+ *
+ * @throws OptionError when an option is out of its range
+ */
+export function headPolicy(
+  language: LanguageModel,
+  {
+    valueHead = false,
+    detachValueFeatures = true,
+    trainable = 'full',
+    bias = 0,
+    rng,
+    weights,
+    scope,
+  }: HeadPolicyOptions = {},
+): TextPolicy<HeadForm> {
+  if (trainable !== 'full' && trainable !== 'head') {
+    throw new OptionError('headPolicy', 'trainable', "'full' or 'head'", trainable);
+  }
+  if (!Number.isFinite(bias)) throw new OptionError('headPolicy', 'bias', 'finite', bias);
+  const { model, tokenizer } = language;
+  const form: HeadForm = { form: 'head', valueHead, detachValueFeatures, trainable };
+  const names = valueHead ? ['score', 'value'] : ['score'];
+  const head = createHead(names, model.config.hiddenSize, { score: bias }, { rng, weights, scope });
+  const features = (tokens: TokenBatch): tf.Tensor2D =>
+    trainable === 'full' ? model.lastHidden(tokens) : withoutTape(() => model.lastHidden(tokens), tokens.ids);
+
+  return {
+    variables: [...(trainable === 'full' ? trainableWeights(model, false) : []), ...head.values()],
+    score: (tokens, { values = false } = {}) =>
+      tf.tidy(() => {
+        const h = features(tokens);
+        const logits = linear(head, 'score', h);
+        return values ? { logits, values: valuesOf('headPolicy', form, head, h) } : { logits };
+      }),
+    encode(text, maxLength) {
+      expectMaxLength('headPolicy', maxLength, model);
+      return expectTokens(tokenizer.file, tokenizer.encode(text)).subarray(0, maxLength);
+    },
+    language,
+    form,
+    head,
+    dispose: () => tf.dispose([...head.values()]),
+  };
+}
+
+/** What a custom gradient computes is not recorded; asked for outside `variables`, its gradient is an error. */
+function withoutTape(compute: () => tf.Tensor2D, input: tf.Tensor): tf.Tensor2D {
+  const frozen = tf.customGrad(() => ({
+    value: compute(),
+    gradFunc: () => {
+      throw new OptionError('headPolicy', 'trainable', "'full' to differentiate the language model", 'head');
+    },
+  }));
+  return frozen(input) as tf.Tensor2D;
+}

@@ -1,0 +1,150 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DataError, isTsrlError, StateError } from '@tsrl/core';
+import type { TextPolicy } from './binary-policy.js';
+import type { LlamaOptions } from './llama.js';
+import {
+  type BinaryFile,
+  type LanguageModel,
+  loadLlama,
+  type ModelFiles,
+  modelFiles,
+  parseWeightIndex,
+  type SaveOptions,
+  type TextFile,
+} from './load.js';
+import { loadPolicy, type PolicySettings, policyFiles } from './save-policy.js';
+import { gpt2TokenizerJson } from './tokenizer.js';
+
+/**
+ * Reads a language model from a directory in the Hugging Face layout: `config.json`; `model.safetensors`, or the shards
+ * that `model.safetensors.index.json` lists; `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`.
+ *
+ * @throws DataError naming the file that is missing or wrong
+ */
+export async function readModelDirectory(directory: string, options: LlamaOptions = {}): Promise<LanguageModel> {
+  return loadLlama(await readModelFiles(directory), options);
+}
+
+/** Reads what {@link writePolicyDirectory} wrote. */
+export async function readPolicyDirectory(
+  directory: string,
+  options: LlamaOptions = {},
+): Promise<{ policy: TextPolicy; settings: PolicySettings }> {
+  const files = await readModelFiles(directory);
+  const policy = await readText(join(directory, 'tsrl.json'));
+  const head = await readBytes(join(directory, 'head.safetensors'));
+  return loadPolicy({ ...files, policy, head }, options);
+}
+
+/**
+ * Writes a language model in the Hugging Face layout. The files are written beside the directory and put in its place
+ * when all are complete, so a half-written model never replaces a good one.
+ *
+ * @throws StateError when the directory holds files that are not a model's, which replacing it would delete
+ */
+export async function writeModelDirectory(
+  directory: string,
+  language: LanguageModel,
+  options: SaveOptions = {},
+): Promise<void> {
+  await replaceDirectory(directory, await modelFiles(language, options));
+}
+
+/** Writes a policy: its language model, `tsrl.json` and `head.safetensors`; otherwise as {@link writeModelDirectory}. */
+export async function writePolicyDirectory(
+  directory: string,
+  policy: TextPolicy,
+  settings: PolicySettings,
+  options: SaveOptions = {},
+): Promise<void> {
+  await replaceDirectory(directory, await policyFiles(policy, settings, options));
+}
+
+async function readModelFiles(directory: string): Promise<ModelFiles> {
+  const config = await readText(join(directory, 'config.json'));
+  const tokenizer = await readTokenizer(directory);
+  const whole = await optional(readBytes(join(directory, 'model.safetensors')));
+  if (whole) return { config, tokenizer, weights: [whole] };
+
+  const index = await optional(readText(join(directory, 'model.safetensors.index.json')));
+  if (!index) throw new DataError(join(directory, 'model.safetensors'), 'no such file, nor its .index.json');
+  const weights: BinaryFile[] = [];
+  for (const shard of parseWeightIndex(index)) weights.push(await readBytes(join(directory, shard)));
+  return { config, tokenizer, weights };
+}
+
+async function readTokenizer(directory: string): Promise<TextFile> {
+  const file = join(directory, 'tokenizer.json');
+  const found = await optional(readText(file));
+  if (found) return found;
+  const vocab = await optional(readText(join(directory, 'vocab.json')));
+  const merges = await optional(readText(join(directory, 'merges.txt')));
+  if (!vocab || !merges) throw new DataError(file, 'no such file, nor vocab.json and merges.txt beside it');
+  return {
+    file: vocab.file,
+    text: JSON.stringify(gpt2TokenizerJson({ vocab: vocab.text, merges: merges.text }, vocab.file)),
+  };
+}
+
+async function readBytes(file: string): Promise<BinaryFile> {
+  try {
+    return { file, bytes: await readFile(file) };
+  } catch (cause) {
+    const code = (cause as { code?: string }).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new DataError(file, 'no such file', { cause });
+    throw new DataError(file, `cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readText(file: string): Promise<TextFile> {
+  const { bytes } = await readBytes(file);
+  try {
+    return { file, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch (cause) {
+    throw new DataError(file, 'not UTF-8', { cause });
+  }
+}
+
+/** `undefined` where there is no such file; any other trouble stays an error. */
+async function optional<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isTsrlError(error, 'data') && error.message.endsWith(': no such file')) return undefined;
+    throw error;
+  }
+}
+
+/** What a model directory may hold, and what replacing it may therefore delete. */
+const ours =
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|vocab|tsrl)\.json$|^merges\.txt$|\.safetensors(\.index\.json)?$/;
+
+async function replaceDirectory(directory: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
+  const target = resolve(directory);
+  const before = await readdir(target).catch(() => undefined);
+  const foreign = before?.find((name) => !ours.test(name));
+  if (foreign !== undefined) {
+    throw new StateError(
+      'writeModelDirectory',
+      `${directory} holds ${foreign}, which is not a model's; choose another`,
+    );
+  }
+  await mkdir(dirname(target), { recursive: true });
+  const beside = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
+  const fresh = join(beside, 'new');
+  const old = join(beside, 'old');
+  try {
+    await mkdir(fresh);
+    for (const [name, content] of files) await writeFile(join(fresh, name), content, { flush: true });
+    if (before) await rename(target, old);
+    try {
+      await rename(fresh, target);
+    } catch (error) {
+      if (before) await rename(old, target);
+      throw error;
+    }
+  } finally {
+    await rm(beside, { recursive: true, force: true });
+  }
+}
