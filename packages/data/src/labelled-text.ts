@@ -30,7 +30,7 @@ export function positionsByClass(
   const positions: [number[], number[]] = [[], []];
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i];
-    if (label !== 0 && label !== 1) throw new OptionError(who, option, 'labelled 0 or 1', label);
+    if (label !== 0 && label !== 1) throw new OptionError(who, option, 'of the classes 0 and 1', label);
     positions[label].push(i);
   }
   const [zeros, ones] = positions;

@@ -1,0 +1,256 @@
+import { createRng } from '@tsrl/core';
+import { forAll } from '@tsrl/testing';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type BinaryLabel,
+  balancedIndices,
+  classCounts,
+  flipLabels,
+  shuffledIndices,
+  stratifiedSplit,
+  subsampleToImbalance,
+} from '../src/index.ts';
+
+interface Numbered {
+  readonly text: string;
+  readonly label: BinaryLabel;
+  readonly id: number;
+}
+const numbered = (labels: readonly BinaryLabel[]): Numbered[] =>
+  labels.map((label, id) => ({ text: `text ${id}`, label, id }));
+const count = <T>(values: Iterable<T>, value: T): number => [...values].filter((each) => each === value).length;
+const ascending = (ids: readonly number[]): boolean => ids.every((id, i) => i === 0 || id > (ids[i - 1] as number));
+
+const anyLabel = fc.constantFrom<BinaryLabel>(0, 1);
+const labelsWith = (least: number) =>
+  fc
+    .array(anyLabel, { minLength: 2 * least, maxLength: 60 })
+    .filter((labels) => count(labels, 0) >= least && count(labels, 1) >= least);
+const seed = fc.integer();
+
+test('classCounts counts', () => {
+  expect(classCounts([])).toEqual([0, 0]);
+  expect(classCounts(numbered([1, 0, 1, 1]))).toEqual([1, 3]);
+});
+
+describe('stratifiedSplit', () => {
+  const share = fc.double({ min: 0.001, max: 0.999, noNaN: true });
+
+  test('partitions, class by class, in order, and repeats', () => {
+    forAll([labelsWith(2), share, seed], (labels, heldOutShare, from) => {
+      const examples = numbered(labels);
+      const [rest, heldOut] = stratifiedSplit(examples, heldOutShare, createRng(from));
+      expect([...rest, ...heldOut].sort((a, b) => a.id - b.id)).toEqual(examples);
+      expect(ascending(rest.map(({ id }) => id)) && ascending(heldOut.map(({ id }) => id))).toBe(true);
+      for (const label of [0, 1] as const) {
+        const n = count(labels, label);
+        const held = classCounts(heldOut)[label];
+        expect(classCounts(rest)[label]).toBeGreaterThanOrEqual(1);
+        expect(held).toBeGreaterThanOrEqual(1);
+        // Nearest to share · n among 1 … n − 1.
+        for (let other = 1; other < n; other++) {
+          expect(Math.abs(held - heldOutShare * n)).toBeLessThanOrEqual(Math.abs(other - heldOutShare * n) + 1e-9);
+        }
+      }
+      expect(stratifiedSplit(examples, heldOutShare, createRng(from))).toEqual([rest, heldOut]);
+    });
+  });
+
+  test('every example is held out equally often', () => {
+    const rng = createRng(1);
+    const examples = numbered([0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+    const times = new Array<number>(10).fill(0);
+    const runs = 4000;
+    for (let run = 0; run < runs; run++) {
+      for (const { id } of stratifiedSplit(examples, 0.5, rng)[1]) times[id] = (times[id] as number) + 1;
+    }
+    // 4 sigma of a binomial with p = 1/2
+    for (const each of times) expect(Math.abs(each - runs / 2)).toBeLessThan(4 * Math.sqrt(runs / 4));
+  });
+
+  test('refuses what cannot be split', () => {
+    for (const bad of [0, 1, -0.1, Number.NaN]) {
+      expect(() => stratifiedSplit(numbered([0, 0, 1, 1]), bad, createRng(1))).toThrow(
+        `stratifiedSplit: share must be in (0, 1); got ${bad}`,
+      );
+    }
+    expect(() => stratifiedSplit(numbered([0, 0, 1]), 0.5, createRng(1))).toThrow(
+      'stratifiedSplit: examples must be at least 2 examples of each class; got [2,1]',
+    );
+  });
+});
+
+describe('balancedIndices', () => {
+  test('oversample shows each class equally often, all of the data, and repeats evenly', () => {
+    forAll([labelsWith(1), seed], (labels, from) => {
+      const drawn = balancedIndices(labels, createRng(from));
+      const sizes = [count(labels, 0), count(labels, 1)];
+      const largest = Math.max(...sizes);
+      expect(drawn.length).toBe(2 * largest);
+      labels.forEach((label, i) => {
+        const size = sizes[label] as number;
+        const times = count(drawn, i);
+        expect(times === Math.floor(largest / size) || times === Math.ceil(largest / size)).toBe(true);
+      });
+      expect(
+        count(
+          Array.from(drawn, (i) => labels[i]),
+          1,
+        ),
+      ).toBe(largest);
+      expect(balancedIndices(labels, createRng(from), { mode: 'oversample' })).toEqual(drawn);
+    });
+  });
+
+  test('undersample shows nothing twice and all of the smaller class', () => {
+    forAll([labelsWith(1), seed], (labels, from) => {
+      const drawn = balancedIndices(labels, createRng(from), { mode: 'undersample' });
+      const least = Math.min(count(labels, 0), count(labels, 1));
+      expect(new Set(drawn).size).toBe(2 * least);
+      expect(drawn.length).toBe(2 * least);
+      expect(
+        count(
+          Array.from(drawn, (i) => labels[i]),
+          1,
+        ),
+      ).toBe(least);
+    });
+  });
+
+  test('the extra repeats and the order are random', () => {
+    const rng = createRng(2);
+    const labels = [1, 1, 1, 0, 0, 0, 0];
+    const runs = 6000;
+    const twice = [0, 0, 0];
+    let oneFirst = 0;
+    for (let run = 0; run < runs; run++) {
+      const drawn = balancedIndices(labels, rng);
+      for (const i of [0, 1, 2]) twice[i] = (twice[i] as number) + (count(drawn, i) === 2 ? 1 : 0);
+      oneFirst += labels[drawn[0] as number] as number;
+    }
+    // 4 sigma of binomials with p = 1/3 and 1/2
+    for (const each of twice) expect(Math.abs(each - runs / 3)).toBeLessThan(4 * Math.sqrt((runs * 2) / 9));
+    expect(Math.abs(oneFirst - runs / 2)).toBeLessThan(4 * Math.sqrt(runs / 4));
+  });
+
+  test('refuses a single class, another label and another mode', () => {
+    expect(() => balancedIndices([1, 1], createRng(1))).toThrow(
+      'balancedIndices: labels must be at least 1 example of each class; got [0,2]',
+    );
+    expect(() => balancedIndices([0, 2], createRng(1))).toThrow(
+      'balancedIndices: labels must be of the classes 0 and 1; got 2',
+    );
+    const mode = 'both' as 'oversample';
+    expect(() => balancedIndices([0, 1], createRng(1), { mode })).toThrow(
+      `balancedIndices: mode must be 'oversample' or 'undersample'; got "both"`,
+    );
+  });
+
+  test('shuffledIndices is a permutation', () => {
+    forAll([fc.integer({ min: 0, max: 50 }), seed], (n, from) => {
+      expect([...shuffledIndices(n, createRng(from))].sort((a, b) => a - b)).toEqual(
+        Array.from({ length: n }, (_, i) => i),
+      );
+    });
+  });
+});
+
+describe('flipLabels', () => {
+  const rates = fc
+    .tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true }))
+    .filter(([a, b]) => a + b < 1);
+
+  test('flips exactly round(e n) of each class, says which, and touches nothing else', () => {
+    forAll([fc.array(anyLabel, { maxLength: 60 }), rates, seed], (labels, [falseNegative, falsePositive], from) => {
+      const examples = numbered(labels);
+      const copy = structuredClone(examples);
+      const noisy = flipLabels(examples, { falseNegative, falsePositive }, createRng(from));
+      expect(examples).toEqual(copy);
+      expect(ascending([...noisy.flipped])).toBe(true);
+      const wrong = new Set(noisy.flipped);
+      noisy.examples.forEach((example, i) => {
+        expect(example).toEqual({ ...examples[i], label: wrong.has(i) ? 1 - (labels[i] as number) : labels[i] });
+      });
+      const flippedOf = (label: BinaryLabel) =>
+        count(
+          Array.from(wrong, (i) => labels[i]),
+          label,
+        );
+      expect(flippedOf(1)).toBe(Math.round(falseNegative * count(labels, 1)));
+      expect(flippedOf(0)).toBe(Math.round(falsePositive * count(labels, 0)));
+      expect(flipLabels(examples, { falseNegative, falsePositive }, createRng(from))).toEqual(noisy);
+    });
+  });
+
+  test('one rate is both rates; rate 0 changes nothing', () => {
+    forAll([labelsWith(1), fc.double({ min: 0, max: 0.499, noNaN: true }), seed], (labels, rate, from) => {
+      const examples = numbered(labels);
+      expect(flipLabels(examples, { rate }, createRng(from))).toEqual(
+        flipLabels(examples, { falseNegative: rate, falsePositive: rate }, createRng(from)),
+      );
+      expect(flipLabels(examples, { rate: 0 }, createRng(from))).toEqual({ examples, flipped: new Int32Array() });
+    });
+  });
+
+  test('positions above 9 are in numeric order', () => {
+    const { flipped } = flipLabels(numbered(new Array<BinaryLabel>(200).fill(0)), { rate: 0.4 }, createRng(3));
+    expect(flipped.length).toBe(80);
+    expect([...flipped]).toEqual([...flipped].sort((a, b) => a - b));
+  });
+
+  test('refuses rates that turn the label around', () => {
+    const flip = (noise: Parameters<typeof flipLabels>[1]) => () => flipLabels(numbered([0, 1]), noise, createRng(1));
+    expect(flip({ rate: 0.5 })).toThrow('flipLabels: rate must be in [0, 0.5); got 0.5');
+    expect(flip({ rate: -0.1 })).toThrow('flipLabels: rate must be in [0, 0.5); got -0.1');
+    expect(flip({ rate: Number.NaN })).toThrow('flipLabels: rate must be in [0, 0.5); got NaN');
+    expect(flip({ falseNegative: 1, falsePositive: 0 })).toThrow('flipLabels: falseNegative must be in [0, 1); got 1');
+    expect(flip({ falseNegative: 0, falsePositive: -1 })).toThrow(
+      'flipLabels: falsePositive must be in [0, 1); got -1',
+    );
+    expect(flip({ falseNegative: 0.5, falsePositive: 0.5 })).toThrow(
+      'flipLabels: falseNegative + falsePositive must be less than 1; got 1',
+    );
+  });
+});
+
+describe('subsampleToImbalance', () => {
+  test('keeps order and majority, and as much of the minority as the ratio says', () => {
+    forAll(
+      [labelsWith(1), fc.double({ min: 1, max: 100, noNaN: true }), anyLabel, seed],
+      (labels, ratio, minority, from) => {
+        const examples = numbered(labels);
+        const rarer = subsampleToImbalance(examples, { ratio, minority }, createRng(from));
+        expect(ascending(rarer.map(({ id }) => id))).toBe(true);
+        for (const each of rarer) expect(each).toBe(examples[each.id]);
+        const before = classCounts(examples);
+        const after = classCounts(rarer);
+        const majority = (1 - minority) as BinaryLabel;
+        expect(after[majority]).toBe(before[majority]);
+        const wanted = Math.max(1, Math.round(before[majority] / ratio));
+        expect(after[minority]).toBe(Math.min(before[minority], wanted));
+        expect(subsampleToImbalance(examples, { ratio, minority }, createRng(from))).toEqual(rarer);
+      },
+    );
+  });
+
+  test('class 1 becomes rare by default', () => {
+    const examples = numbered(Array.from({ length: 200 }, (_, i) => (i % 2) as BinaryLabel));
+    expect(classCounts(subsampleToImbalance(examples, { ratio: 10 }, createRng(1)))).toEqual([100, 10]);
+  });
+
+  test('refuses a ratio below 1, another class, and a missing class', () => {
+    const subsample =
+      (options: Parameters<typeof subsampleToImbalance>[1], labels: BinaryLabel[] = [0, 1]) =>
+      () =>
+        subsampleToImbalance(numbered(labels), options, createRng(1));
+    expect(subsample({ ratio: 0.5 })).toThrow('subsampleToImbalance: ratio must be a number of at least 1; got 0.5');
+    expect(subsample({ ratio: Number.POSITIVE_INFINITY })).toThrow(
+      'ratio must be a number of at least 1; got Infinity',
+    );
+    expect(subsample({ ratio: 2, minority: 2 as BinaryLabel })).toThrow('minority must be 0 or 1; got 2');
+    expect(subsample({ ratio: 2 }, [0, 0])).toThrow(
+      'subsampleToImbalance: examples must be at least 1 example of each class; got [2,0]',
+    );
+  });
+});
