@@ -13,8 +13,8 @@ import { withGradient } from './with-gradient.js';
  *
  *   H = log Z − Σ_v p_v (x_v − M) / τ,  Z = Σ_v exp((x_v − M) / τ),  p = softmax(x / τ)
  *
- * Gradient: −p_j (log p_j + H) / τ. Between 0 and log V. An entry of −∞ contributes 0, where verl's and TRL's
- * `entropy_from_logits` give NaN.
+ * Gradient: −p_j (log p_j + H) / τ. Between 0 and log V. An entry of −∞ contributes 0 (a row
+ * of nothing else has H = 0), where verl's and TRL's `entropy_from_logits` give NaN.
  *
  * @throws ShapeError unless the logits are float32 [..., V], OptionError unless the temperature is positive
  */

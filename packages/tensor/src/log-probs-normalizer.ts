@@ -34,8 +34,8 @@ export function logNormalizer<L extends tf.Tensor>(
     withGradient(
       [logits],
       () => {
-        const { top, logSum } = normalize(logits, temperature);
-        return { value: tf.squeeze(tf.add(tf.div(top, temperature), logSum), [-1]), saved: [logits, top, logSum] };
+        const { max, top, logSum } = normalize(logits, temperature);
+        return { value: tf.squeeze(tf.add(tf.div(max, temperature), logSum), [-1]), saved: [logits, top, logSum] };
       },
       (dy, [x, top, logSum]) => {
         const p = tf.exp(logProbsOf(x as tf.Tensor, top as tf.Tensor, logSum as tf.Tensor, temperature));
@@ -46,18 +46,32 @@ export function logNormalizer<L extends tf.Tensor>(
   return value as WithoutLast<L>;
 }
 
-/** What both directions of a softmax need: M, and log Σ exp((x − M) / τ), each [..., 1]. Not for export. */
-export function normalize(x: tf.Tensor, temperature: number): { top: tf.Tensor; scaled: tf.Tensor; logSum: tf.Tensor } {
-  // The floor keeps a row of −∞ from −∞ − −∞ = NaN: all its terms are then exp(−∞) = 0.
-  const top = tf.maximum(tf.max(x, -1, true), -3e38);
-  const scaled = scale(tf.sub(x, top), temperature);
-  return { top, scaled, logSum: tf.log(tf.sum(tf.exp(scaled), -1, true)) };
+/** What every function of a softmax starts with; all but `scaled` are [..., 1]. Not for export. */
+export interface Normalized {
+  /** max x, −∞ for a row of −∞ */
+  readonly max: tf.Tensor;
+  /** M: the same, but finite */
+  readonly top: tf.Tensor;
+  /** (x − M) / τ */
+  readonly scaled: tf.Tensor;
+  /** log Σ exp((x − M) / τ), at least 0 */
+  readonly logSum: tf.Tensor;
 }
 
-/** log softmax(x / τ) from what `normalize` saved; a row of −∞ stays −∞. Not for export. */
+/** Not for export. */
+export function normalize(x: tf.Tensor, temperature: number): Normalized {
+  // Both floors act on rows of −∞ only (elsewhere the sum has the term exp(0) = 1): their probabilities become
+  // exp(−∞) = 0, where −∞ − −∞ would be NaN. Values first: a NaN must survive `tf.maximum` on wasm.
+  const max = tf.max(x, -1, true);
+  const top = tf.maximum(max, -3e38);
+  const scaled = scale(tf.sub(x, top), temperature);
+  const logSum = tf.maximum(tf.log(tf.sum(tf.exp(scaled), -1, true)), 0);
+  return { max, top, scaled, logSum };
+}
+
+/** log softmax(x / τ) from what a forward pass saved. Not for export. */
 export function logProbsOf(x: tf.Tensor, top: tf.Tensor, logSum: tf.Tensor, temperature: number): tf.Tensor {
-  // logSum is at least 0 unless the row is −∞: the sum has the term exp(0).
-  return tf.sub(scale(tf.sub(x, top), temperature), tf.maximum(logSum, 0));
+  return tf.sub(scale(tf.sub(x, top), temperature), logSum);
 }
 
 const scale = (x: tf.Tensor, temperature: number): tf.Tensor => (temperature === 1 ? x : tf.div(x, temperature));

@@ -20,7 +20,7 @@ export interface SelectiveLogSoftmaxOptions extends TemperatureOptions {
  * that the forward pass keeps nothing of [..., V] but the logits.
  *
  * Logits at position t must predict token t: see `shiftForNextToken`. Entries of −∞ (a masked vocabulary) are
- * allowed; choosing one gives −∞. Values are not checked (that would mean a download), but an id outside [0, V)
+ * allowed; choosing one gives −∞, also in a row of nothing else. Values are not checked (that would mean a download), but an id outside [0, V)
  * reads no other memory either: its log-prob is NaN, without gradient.
  *
  * TRL's `selective_log_softmax` subtracts logsumexp from the raw logit, which loses digits where logits are large.
