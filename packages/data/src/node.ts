@@ -60,8 +60,8 @@ const decode = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: 
 /** The first line that is not UTF-8: the byte of a newline is never part of a longer character. */
 function badLine(bytes: Uint8Array): number {
   for (let start = 0, line = 1; ; line++) {
-    const newline = bytes.indexOf(10, start);
-    const end = newline < 0 ? bytes.length : newline;
+    const end = bytes.indexOf(10, start);
+    if (end < 0) return line;
     try {
       decode(bytes.subarray(start, end));
     } catch {

@@ -46,7 +46,7 @@ describe('JSON Lines', () => {
       ],
       (examples, end, empty, mark) => {
         const lines = examples.flatMap((each) => [JSON.stringify({ ...each, other: null }), ...empty]);
-        const content = (mark ? '\uFEFF' : '') + ['', ...lines, '  '].join(end);
+        const content = (mark ? '\uFEFF' : '') + [...empty, ...lines, '  '].join(end);
         expect(parseJsonl(content, { file, allowSingleClass: true })).toEqual(examples);
         expect(parseTexts(content, { file, format: 'jsonl' })).toEqual(examples.map(({ text }) => text));
       },
@@ -180,7 +180,7 @@ describe('CSV', () => {
   });
 
   test('for texts alone, a column "label" may hold anything', () => {
-    expect(parseTexts('text,label\nx,?\ny,?', { file, format: 'csv' })).toEqual(['x', 'y']);
+    expect(parseTexts('\uFEFFtext,label\nx,?\ny,?', { file, format: 'csv' })).toEqual(['x', 'y']);
     expect(problem(() => parseTexts('text\n" "', { file, format: 'csv' }))).toBe(
       'mail:2: "text" must hold text; got " "',
     );
