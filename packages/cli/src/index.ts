@@ -1,1 +1,2 @@
-export {};
+export { main } from './program.js';
+export type { DataSize, RunResult } from './result.js';

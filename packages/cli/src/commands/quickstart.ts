@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { createRng, type Json } from '@tsrl/core';
+import { bayesOptimal, supportTriage, type TriageExample } from '@tsrl/data';
+import { useBackend } from '@tsrl/tensor';
+import { writeFileAtomically } from '@tsrl/training/node';
+import pc from 'picocolors';
+import { makeLanguageModel, makePolicy } from '../make-policy.js';
+import { damageAndSplit, type RunData } from '../prepare-data.js';
+import { renderReport } from '../report/index.js';
+import type { ReportRun } from '../result.js';
+import { claimRunDirectory } from '../run-directory.js';
+import { type Screen, screenFor } from '../screen.js';
+import { completeSettings, type GivenSettings } from '../settings.js';
+import { printComparison } from '../tables.js';
+import { trainRun } from '../train-run.js';
+
+/** Small enough for two minutes on two cores, large enough that both methods learn. */
+const SIZE = { train: 3_000, test: 2_000, prior: 0.1, labelNoise: 0.2, steps: 640 };
+
+export interface QuickstartArguments {
+  readonly out: string;
+  readonly seed: number;
+}
+
+/** The embedded task, damaged: SFT and BinaryPPO with the same model, data and number of steps, side by side. */
+export async function quickstartCommand(
+  { out, seed }: QuickstartArguments,
+  interruption: { readonly aborted: boolean },
+  screen: Screen = screenFor(process.stderr),
+): Promise<void> {
+  const root = createRng(seed);
+  const { prior, labelNoise } = SIZE;
+  const examples = supportTriage(SIZE.train, root.fork('train'), { prior });
+  const test = supportTriage(SIZE.test, root.fork('test'), { prior });
+  const damaged = damageAndSplit(examples, undefined, { labelNoise, imbalance: null }, root.fork('damage'));
+  const data: RunData = { ...damaged, test };
+  const backend = await useBackend('auto');
+  screen.say(introduction(data, test, backend));
+
+  const runs: ReportRun[] = [];
+  for (const given of plans(data, seed)) {
+    const texts = data.train.map(({ text }) => text);
+    const language = await makeLanguageModel(undefined, texts, root);
+    const settings = completeSettings(given, { trainable: 0, minorityShare: prior });
+    const policy = makePolicy(language, settings, { prior: 0.5, rng: root.fork('policy') });
+    const configuration: Json = { ...settings, backend, data: SIZE };
+    const directory = await claimRunDirectory(join(out, given.method), configuration, { force: true });
+    const run = { settings, configuration, data, policy, backend, directory, resume: false, signal: interruption };
+    const outcome = await trainRun(run, screen);
+    policy.dispose();
+    language.model.dispose();
+    if (outcome === 'interrupted') {
+      process.exitCode = 130;
+      return;
+    }
+    runs.push(outcome);
+  }
+
+  const ceiling = bayesOptimal(test);
+  const report = join(out, 'report.html');
+  const summary =
+    `${data.train.length} generated support messages, ${Math.round(100 * prior)} % of them urgent, ` +
+    `${Math.round(100 * labelNoise)} % of the labels flipped; the same small model from the same random weights, ` +
+    'the same number of steps; tested on clean labels.';
+  const page = renderReport({ title: 'tsrl quickstart', summary, runs, ceiling });
+  await writeFileAtomically(report, page);
+  process.stdout.write('\n');
+  printComparison(runs, ceiling);
+  process.stdout.write(closing(report, join(out, 'binary-ppo', 'model')));
+}
+
+/** Both methods, with the same number of steps. */
+function plans({ train }: RunData, seed: number): GivenSettings[] {
+  const batchSize = 64;
+  const perPass = Math.ceil(train.length / batchSize);
+  const common = { batchSize, seed, learningRate: 1e-3, maxLength: 64 };
+  const rl = { refreshes: 20, epochs: 2, refreshBatches: SIZE.steps / 40 };
+  return [
+    { ...common, method: 'sft', refreshes: 1, epochs: Math.ceil(SIZE.steps / perPass) },
+    { ...common, method: 'binary-ppo', ...rl },
+  ];
+}
+
+function introduction({ train, flippedLabels }: RunData, test: readonly TriageExample[], backend: string): string {
+  const urgent = test.find(({ label }) => label === 1)?.text ?? '';
+  const routine = test.find(({ label }) => label === 0)?.text ?? '';
+  return `${pc.bold('Which support messages are urgent?')}
+  urgent    ${urgent}
+  routine   ${routine}
+A small language model learns it from ${train.length} messages: one in ten is urgent, and ${flippedLabels} labels
+(20 %) were flipped on purpose, validation labels included. Backend: ${backend}.
+`;
+}
+
+const closing = (report: string, model: string): string => `
+The last column is what the exact posterior of the generator reaches; nothing learned can beat it on average.
+
+report    ${pc.underline(report)}
+Next
+  tsrl predict --model ${model} --text "The app is down and nobody can pay"
+  tsrl train --method binary-ppo --train train.jsonl --test test.jsonl --out runs/mine
+  tsrl train --help
+`;

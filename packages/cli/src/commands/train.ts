@@ -1,0 +1,84 @@
+import { createRng, type Json } from '@tsrl/core';
+import { useBackend } from '@tsrl/tensor';
+import { makeLanguageModel, makePolicy } from '../make-policy.js';
+import { type DataFiles, fingerprint, loadRunData } from '../prepare-data.js';
+import { renderReport } from '../report/index.js';
+import { claimRunDirectory } from '../run-directory.js';
+import { type Screen, screenFor } from '../screen.js';
+import { checkSettings, completeSettings, type GivenSettings } from '../settings.js';
+import { count, trainRun } from '../train-run.js';
+import { printResult } from '../tables.js';
+
+/** The options of `tsrl train` beside the settings. */
+export interface TrainArguments extends DataFiles {
+  readonly model?: string | undefined;
+  readonly out: string;
+  readonly maxMinutes?: number | undefined;
+  readonly resume?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export async function trainCommand(
+  given: GivenSettings,
+  args: TrainArguments,
+  interruption: { readonly aborted: boolean },
+  screen: Screen = screenFor(process.stderr),
+): Promise<void> {
+  // Everything that can be wrong with the input is found before the run's directory is touched.
+  checkSettings(given);
+  const seed = given.seed ?? 0;
+  const root = createRng(seed);
+  const damage = { labelNoise: given.labelNoise ?? 0, imbalance: given.imbalance ?? null };
+  const data = await loadRunData(args, damage, root.fork('data'));
+  const backend = await useBackend(given.backend);
+  const texts = data.train.map(({ text }) => text);
+  const language = await makeLanguageModel(args.model, texts, root);
+
+  const positives = data.train.filter(({ label }) => label === 1).length;
+  const minority = Math.min(positives, data.train.length - positives) / data.train.length;
+  const settings = completeSettings(given, { trainable: parameters(language.model.weights), minorityShare: minority });
+  const prior = settings.sampling === 'balanced' ? 0.5 : positives / data.train.length;
+  const policy = makePolicy(language, settings, { prior, rng: root.fork('policy') });
+
+  const configuration: Json = {
+    ...settings,
+    backend,
+    model: args.model ?? 'tiny',
+    train: await fingerprint(args.train),
+    test: await fingerprint(args.test),
+    validation: args.validation ? await fingerprint(args.validation) : null,
+  };
+  const directory = await claimRunDirectory(args.out, configuration, args);
+  screen.say(
+    `${settings.method} on ${count(data.train.length, 'text')} (${positives} of class 1), ` +
+      `${count(parameters(language.model.weights), 'weight')}, backend ${backend}, into ${args.out}`,
+  );
+
+  const outcome = await trainRun(
+    {
+      settings,
+      configuration,
+      data,
+      policy,
+      backend,
+      directory,
+      resume: args.resume === true,
+      signal: interruption,
+      ...(args.maxMinutes !== undefined && { maxSeconds: 60 * args.maxMinutes }),
+    },
+    screen,
+  );
+  if (outcome === 'interrupted') {
+    screen.say(`interrupted; the same command with --resume goes on from ${directory.checkpoint}`);
+    process.exitCode = 130;
+    return;
+  }
+  const summary = `${settings.method} trained on ${args.train}, tested on ${args.test}.`;
+  await directory.setReport(renderReport({ title: `${settings.method}: ${args.out}`, summary, runs: [outcome] }));
+  if (args.json) process.stdout.write(`${JSON.stringify(outcome.result, null, 2)}\n`);
+  else printResult(outcome.result, directory);
+}
+
+const parameters = (weights: ReadonlyMap<string, { readonly size: number }>): number =>
+  [...weights.values()].reduce((sum, { size }) => sum + size, 0);

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Rng } from '@tsrl/core';
+import { classCounts, flipLabels, type LabelledText, stratifiedSplit, subsampleToImbalance } from '@tsrl/data';
+import { loadLabelledTexts } from '@tsrl/data/node';
+import type { Examples } from '@tsrl/training';
+import type { DataSize } from './result.js';
+
+/** Files of a run, and columns in them. */
+export interface DataFiles {
+  readonly train: string;
+  readonly test: string;
+  readonly validation?: string | undefined;
+  readonly textColumn?: string | undefined;
+  readonly labelColumn?: string | undefined;
+}
+
+/** What is trained, validated and tested on. */
+export interface RunData {
+  readonly train: readonly LabelledText[];
+  readonly validation: readonly LabelledText[];
+  readonly test: readonly LabelledText[];
+  readonly flippedLabels: number;
+}
+
+/** A tenth of the training data validates when there is no file for it. */
+const VALIDATION_SHARE = 0.1;
+
+export async function loadRunData(
+  { train, test, validation, textColumn, labelColumn }: DataFiles,
+  damage: { readonly labelNoise: number; readonly imbalance: number | null },
+  rng: Rng,
+): Promise<RunData> {
+  const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
+  const load = (file: string): Promise<LabelledText[]> => loadLabelledTexts(file, columns);
+  const given = {
+    train: await load(train),
+    test: await load(test),
+    validation: validation && (await load(validation)),
+  };
+  return { ...damageAndSplit(given.train, given.validation || undefined, damage, rng), test: given.test };
+}
+
+/**
+ * Cuts and flips the training data as asked, then splits off the validation data: it is damaged like the rest, as it
+ * would be in life. A validation set of its own, and the test set, stay as they are.
+ */
+export function damageAndSplit(
+  examples: readonly LabelledText[],
+  validation: readonly LabelledText[] | undefined,
+  { labelNoise, imbalance }: { readonly labelNoise: number; readonly imbalance: number | null },
+  rng: Rng,
+): Omit<RunData, 'test'> {
+  const cut =
+    imbalance === null ? examples : subsampleToImbalance(examples, { ratio: imbalance }, rng.fork('imbalance'));
+  const noisy = flipLabels(cut, { rate: labelNoise }, rng.fork('label noise'));
+  const flippedLabels = noisy.flipped.length;
+  if (validation) return { train: noisy.examples, validation, flippedLabels };
+  const [train, held] = stratifiedSplit(noisy.examples, VALIDATION_SHARE, rng.fork('split'));
+  return { train, validation: held, flippedLabels };
+}
+
+/** Texts as token ids, cut to `maxLength`. */
+export function tokenize(
+  encode: (text: string, maxLength: number) => Int32Array,
+  examples: readonly LabelledText[],
+  maxLength: number,
+): Examples {
+  return {
+    sequences: examples.map(({ text }) => encode(text, maxLength)),
+    labels: Float64Array.from(examples, ({ label }) => label),
+  };
+}
+
+export function sizeOf(examples: readonly LabelledText[]): DataSize {
+  return { examples: examples.length, positives: classCounts(examples)[1] };
+}
+
+/** What identifies a file's content: a resumed run must read the same. */
+export async function fingerprint(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+    .slice(0, 16);
+}

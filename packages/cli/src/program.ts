@@ -1,0 +1,129 @@
+import { isTsrlError, OptionError } from '@tsrl/core';
+import { backendNames } from '@tsrl/tensor';
+import { Command, CommanderError, Option } from 'commander';
+import { evaluateCommand } from './commands/evaluate.js';
+import { predictCommand } from './commands/predict.js';
+import { quickstartCommand } from './commands/quickstart.js';
+import { type TrainArguments, trainCommand } from './commands/train.js';
+import type { GivenSettings, TrainSettings } from './settings.js';
+import { ownVersion } from './train-run.js';
+
+/** Input that cannot be used, as opposed to a fault of ours. */
+const WRONG_INPUT = 2;
+
+/** Runs the command line; resolves to the exit code: 0, 2 for wrong input, 130 when interrupted, 1 for a fault. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const interruption = { aborted: false };
+  const interrupt = (): void => {
+    if (interruption.aborted) process.exit(130); // the second time, at once
+    interruption.aborted = true;
+  };
+  process.on('SIGINT', interrupt);
+  try {
+    await program(interruption).parseAsync([...argv]);
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_INPUT; // it has said why
+    if (isTsrlError(error)) {
+      process.stderr.write(`${error.message}\n`);
+      return WRONG_INPUT;
+    }
+    process.stderr.write(`tsrl: this should not have happened, please report it\n${(error as Error).stack}\n`);
+    return 1;
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+}
+
+const number =
+  (flag: string) =>
+  (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isNaN(value)) throw new OptionError('tsrl', flag, 'a number', text);
+    return value;
+  };
+
+function program(interruption: { readonly aborted: boolean }): Command {
+  const tsrl = new Command('tsrl')
+    .description('Binary classification with language models by reward maximisation, without Python.')
+    .version(ownVersion())
+    .exitOverride()
+    .showHelpAfterError('(tsrl --help, tsrl COMMAND --help)');
+  const backend = new Option('--backend <name>', 'where to compute').choices(['auto', ...backendNames]).default('auto');
+  const textColumn = new Option('--text-column <name>', 'column of the text (default: text)');
+  const labelColumn = new Option('--label-column <name>', 'column of the label, 0 or 1 (default: label)');
+
+  tsrl
+    .command('quickstart', { isDefault: false })
+    .description('Train SFT and BinaryPPO on a generated task with noisy, unbalanced labels, and compare them (2 min).')
+    .option('--seed <n>', 'seed of data, weights and order', number('--seed'), 1)
+    .option('--out <dir>', 'where to write', 'runs/quickstart')
+    .action((options) => quickstartCommand(options, interruption));
+
+  const train = tsrl
+    .command('train')
+    .description('Train a classifier on labelled texts and test it; writes result, history, model and report.')
+    .addOption(new Option('--method <name>', 'how to learn').choices(['binary-ppo', 'sft']).makeOptionMandatory())
+    .requiredOption('--train <file>', 'training texts: JSONL or CSV with the columns text and label')
+    .requiredOption('--test <file>', 'test texts, looked at once, at the end')
+    .option('--validation <file>', 'texts to choose the best weights by (default: a tenth of the training texts)')
+    .addOption(textColumn)
+    .addOption(labelColumn)
+    .option('--model <dir>', 'a Llama-family model in Hugging Face layout (default: a small one, from random weights)')
+    .addOption(new Option('--policy <form>', 'class from a head, or from yes/no tokens').choices(['head', 'verbalizer']))
+    .option('--template <text>', 'prompt of the verbalizer, with {text} in it')
+    .option('--positive <word...>', 'verbalizer: words for class 1, one token each')
+    .option('--negative <word...>', 'verbalizer: words for class 0, one token each')
+    .addOption(new Option('--trainable <part>', 'train every weight, or the head alone').choices(['full', 'head']))
+    .addOption(new Option('--sampling <way>', 'show classes as they come, or equally often (default: by method and data)').choices(['plain', 'balanced']))
+    .addOption(new Option('--actions <mode>', 'binary-ppo: count both actions, or draw them').choices(['enumerate', 'sample']))
+    .addOption(new Option('--baseline <kind>', 'binary-ppo: exact value, or a value head').choices(['analytic', 'valueHead']))
+    .option('--label-noise <share>', 'flip this share of the training labels on purpose', number('--label-noise'))
+    .option('--imbalance <ratio>', 'cut class 1 until the classes stand ratio to 1', number('--imbalance'))
+    .option('--refreshes <n>', 'how often the behaviour policy is taken anew', number('--refreshes'))
+    .option('--epochs <n>', 'passes over the texts of a refresh', number('--epochs'))
+    .option('--refresh-batches <n>', 'minibatches in a refresh (default: 12 for binary-ppo, all for sft)', number('--refresh-batches'))
+    .option('--batch-size <n>', 'texts in a step', number('--batch-size'))
+    .option('--learning-rate <r>', 'peak of AdamW (default: by the number of weights)', number('--learning-rate'))
+    .option('--max-length <n>', 'tokens read of a text', number('--max-length'))
+    .option('--max-minutes <m>', 'stop training after this time, and test what there is', number('--max-minutes'))
+    .addOption(backend)
+    .option('--seed <n>', 'seed of everything random', number('--seed'), 0)
+    .option('--resume', 'go on with the run in --out, exactly where its last checkpoint stands')
+    .option('--force', 'replace the run in --out')
+    .option('--json', 'print result.json on standard output, and nothing else there')
+    .requiredOption('--out <dir>', 'directory of the run');
+  train.action((options: TrainArguments & GivenSettings) => trainCommand(settingsOf(options), options, interruption));
+
+  tsrl
+    .command('predict')
+    .description('Probability of class 1 for a text or a file of texts, as JSON lines.')
+    .requiredOption('--model <dir>', 'the model of a run: DIR/model')
+    .option('--text <text>', 'one text')
+    .option('--data <file>', 'a file of texts: JSONL or CSV')
+    .addOption(textColumn)
+    .addOption(backend)
+    .action(predictCommand);
+
+  tsrl
+    .command('eval')
+    .description('Metrics of a saved model on labelled texts, as JSON.')
+    .requiredOption('--model <dir>', 'the model of a run: DIR/model')
+    .requiredOption('--data <file>', 'labelled texts: JSONL or CSV')
+    .addOption(textColumn)
+    .addOption(labelColumn)
+    .addOption(backend)
+    .action(evaluateCommand);
+  return tsrl;
+}
+
+const SETTINGS = [
+  ...['method', 'policy', 'template', 'positive', 'negative', 'trainable', 'sampling', 'actions', 'baseline', 'labelNoise'],
+  ...['imbalance', 'refreshes', 'epochs', 'refreshBatches', 'batchSize', 'learningRate', 'maxLength', 'backend', 'seed'],
+] as readonly (keyof TrainSettings)[];
+
+/** The settings among the options: what was not given stays away. */
+function settingsOf(options: GivenSettings): GivenSettings {
+  const given = SETTINGS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return Object.fromEntries(given) as GivenSettings;
+}

@@ -1,0 +1,79 @@
+import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataError, type Json, StateError } from '@tsrl/core';
+import { differences, type Evaluation } from '@tsrl/training';
+import { writeFileAtomically } from '@tsrl/training/node';
+import type { RunResult } from './result.js';
+
+/** The files of one run. */
+export interface RunDirectory {
+  readonly path: string;
+  readonly checkpoint: string;
+  readonly model: string;
+  readonly report: string;
+  /** Replaces the history by these lines; a resumed run may have to drop some. */
+  setHistory(history: readonly Evaluation[]): Promise<void>;
+  addToHistory(evaluation: Evaluation): Promise<void>;
+  setReport(html: string): Promise<void>;
+  /** Written last: a directory with a result holds a finished run. */
+  setResult(result: RunResult): Promise<void>;
+}
+
+const OURS = ['result.json', 'history.jsonl', 'report.html', 'checkpoint', 'model', 'config.json'];
+
+/**
+ * Takes a directory for a run of this configuration: an empty one, one that holds no run, or, with `resume`, one that
+ * holds this very run, or, with `force`, any: what a former run left there is removed.
+ *
+ * @throws DataError when it holds a run, or is a file; StateError when it holds a run of another configuration
+ */
+export async function claimRunDirectory(
+  path: string,
+  configuration: Json,
+  { resume = false, force = false }: { readonly resume?: boolean | undefined; readonly force?: boolean | undefined },
+): Promise<RunDirectory> {
+  const config = join(path, 'config.json');
+  const there = await stat(path).catch(() => undefined);
+  if (there && !there.isDirectory()) throw new DataError(path, 'must be a directory; got a file');
+  const taken = await firstOf(path);
+  if (taken !== undefined && !force) {
+    if (!resume) {
+      throw new DataError(path, `holds another run (${taken}); --resume goes on with it, --force replaces it`);
+    }
+    const differing = differences(await readConfiguration(config), configuration);
+    if (differing.length > 0) {
+      throw new StateError(path, `--resume needs the configuration that the run began with: ${differing.join('; ')}`);
+    }
+  }
+  if (force && !resume) for (const name of OURS) await rm(join(path, name), { recursive: true, force: true });
+  await mkdir(path, { recursive: true });
+  await writeFileAtomically(config, `${JSON.stringify(configuration, null, 2)}\n`);
+
+  const history = join(path, 'history.jsonl');
+  const report = join(path, 'report.html');
+  return {
+    path,
+    report,
+    checkpoint: join(path, 'checkpoint', 'checkpoint.safetensors'),
+    model: join(path, 'model'),
+    setHistory: (lines) => writeFileAtomically(history, lines.map(line).join('')),
+    addToHistory: (evaluation) => appendFile(history, line(evaluation)),
+    setReport: (html) => writeFileAtomically(report, html),
+    setResult: (result) => writeFileAtomically(join(path, 'result.json'), `${JSON.stringify(result, null, 2)}\n`),
+  };
+}
+
+const line = (evaluation: Evaluation): string => `${JSON.stringify(evaluation)}\n`;
+
+async function firstOf(path: string): Promise<string | undefined> {
+  for (const name of OURS) if (await stat(join(path, name)).catch(() => undefined)) return name;
+  return undefined;
+}
+
+async function readConfiguration(file: string): Promise<Json> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Json;
+  } catch (cause) {
+    throw new DataError(file, 'cannot be read, so the run cannot be resumed; --force begins anew', { cause });
+  }
+}

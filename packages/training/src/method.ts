@@ -1,0 +1,37 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Grid, Rng } from '@tsrl/core';
+import type { BinaryScores, Loss } from '@tsrl/tensor';
+
+/** Numbers per example, on the host: one each (`Float64Array`, [N]) or a row each (`Grid`, [N, columns]). */
+export type Columns = Readonly<Record<string, Float64Array | Grid>>;
+
+/** The columns of a minibatch as the loss receives them: float32 [B] or [B, columns]. */
+export type TensorsOf<C extends Columns> = {
+  readonly [K in keyof C]: C[K] extends Grid ? tf.Tensor2D : tf.Tensor1D;
+};
+
+/** The examples of one refresh, as the policy saw them when it began. */
+export interface Observation {
+  /** [N], 0 or 1. */
+  readonly labels: Float64Array;
+  /** [N], z of the behaviour policy; there when the method asked for it. */
+  readonly logits?: Float64Array;
+  /** [N], V(x) of the behaviour policy; there when the method asked for it. */
+  readonly values?: Float64Array;
+  /** For sampled actions; the same for the same seed and refresh. */
+  readonly rng: Rng;
+}
+
+/**
+ * A way to learn, as the loop sees it: what to work out once per refresh on the host, and what to minimise on each
+ * minibatch. `@tsrl/binary-ppo` returns such objects; one of your own needs no more than these members.
+ */
+export interface Method<C extends Columns = Columns> {
+  readonly name: string;
+  /** What `prepare` needs to know of the policy: nothing (supervised), its logits, or its values too. */
+  readonly observes: 'nothing' | 'logits' | 'values';
+  /** Rewards, advantages and whatever else stays fixed until the next refresh. */
+  prepare(observation: Observation): C;
+  /** Minimised; honours `context.sequences`, so that micro-batches add up. */
+  readonly loss: Loss<BinaryScores & TensorsOf<C>>;
+}

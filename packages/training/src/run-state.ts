@@ -1,0 +1,162 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { type Json, StateError, show } from '@tsrl/core';
+import type { OptimizerState } from '@tsrl/optim';
+import type { BinaryPolicy } from '@tsrl/tensor';
+import type { Snapshot } from './checkpoint.js';
+import type { Evaluation, StopReason } from './events.js';
+import type { Scored } from './score-examples.js';
+
+/** Weights of a policy by variable name, on the host. */
+export type Weights = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>;
+
+/** Everything about a run that changes while it trains. */
+export interface RunState {
+  /** The next minibatch: which of which pass of which refresh, all from 0. */
+  refresh: number;
+  epoch: number;
+  batch: number;
+  step: number;
+  tokens: number;
+  seconds: number;
+  stopped: StopReason | null;
+  history: Evaluation[];
+  /** Sums of the metrics of the steps since the last evaluation, and how many steps. */
+  sums: Record<string, number>;
+  summed: number;
+  /** Index in `history` of the best evaluation, its score and its weights. */
+  best: { index: number; score: number; weights: Weights } | null;
+  /** What the policy said of all examples when the present refresh began. */
+  observed: Scored | null;
+  optimizer: OptimizerState;
+}
+
+/** The state of a run that has not begun. */
+export const initialState = (optimizer: OptimizerState): RunState => ({
+  refresh: 0,
+  epoch: 0,
+  batch: 0,
+  step: 0,
+  tokens: 0,
+  seconds: 0,
+  stopped: null,
+  history: [],
+  sums: {},
+  summed: 0,
+  best: null,
+  observed: null,
+  optimizer,
+});
+
+export async function readWeights(variables: readonly tf.Variable[]): Promise<Weights> {
+  const weights: Record<string, Weights[string]> = {};
+  for (const variable of variables) {
+    weights[variable.name] = { shape: variable.shape, data: Float32Array.from(await variable.data()) };
+  }
+  return weights;
+}
+
+/** @throws StateError when a variable has no weights, or weights of another shape */
+export function assignWeights(variables: readonly tf.Variable[], weights: Weights): void {
+  for (const variable of variables) {
+    const stored = weights[variable.name];
+    if (!stored) throw new StateError('checkpoint', `has no weights for ${show(variable.name)}`);
+    if (!tf.util.arraysEqual([...stored.shape], variable.shape)) {
+      const got = `[${stored.shape.join(', ')}]`;
+      throw new StateError('checkpoint', `${variable.name} must be [${variable.shape.join(', ')}]; got ${got}`);
+    }
+    const tensor = tf.tensor(stored.data, variable.shape);
+    variable.assign(tensor);
+    tensor.dispose();
+  }
+}
+
+/** The run as a snapshot; `configuration` is what a resumed run must share with it. */
+export async function toSnapshot(state: RunState, policy: BinaryPolicy, configuration: Json): Promise<Snapshot> {
+  const { optimizer, best, observed, ...rest } = state;
+  const moments: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
+  for (const [name, tensor] of Object.entries(optimizer.tensors)) {
+    moments[name] = { shape: tensor.shape, data: Float32Array.from(await tensor.data()) };
+  }
+  const column = (values: Float64Array) => ({ shape: [values.length], data: Float32Array.from(values) });
+  return {
+    tensors: {
+      ...prefixed('weights/', await readWeights(policy.variables)),
+      ...prefixed('optimizer/', moments),
+      ...(best ? prefixed('best/', best.weights) : {}),
+      // float32 on the device, so nothing is lost
+      ...(observed ? { 'observed/logits': column(observed.logits) } : {}),
+      ...(observed?.values ? { 'observed/values': column(observed.values) } : {}),
+    },
+    state: {
+      configuration,
+      run: rest as unknown as Json,
+      optimizerStep: optimizer.step,
+      best: best && { index: best.index, score: best.score },
+    },
+  };
+}
+
+/**
+ * Puts the weights of a snapshot into the policy and returns the state of its run.
+ *
+ * @throws StateError when the snapshot is of another configuration or another model; nothing has changed then
+ */
+export function fromSnapshot(
+  { tensors, state }: Snapshot,
+  policy: BinaryPolicy,
+  fresh: OptimizerState,
+  configuration: Json,
+): RunState {
+  const saved = state as unknown as {
+    configuration: Json;
+    run: Omit<RunState, 'optimizer' | 'best' | 'observed'>;
+    optimizerStep: number;
+    best: { index: number; score: number } | null;
+  };
+  const differing = differences(saved.configuration, configuration);
+  if (differing.length > 0) {
+    throw new StateError('checkpoint', `is of another configuration: ${differing.join('; ')}`);
+  }
+  const under = (prefix: string): Weights => {
+    const chosen = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
+    return Object.fromEntries(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+  };
+  const moments = under('optimizer/');
+  for (const name of Object.keys(fresh.tensors)) {
+    if (!moments[name]) throw new StateError('checkpoint', `has no optimizer state ${show(name)}`);
+  }
+  assignWeights(policy.variables, under('weights/'));
+  const logits = tensors['observed/logits'];
+  const values = tensors['observed/values'];
+  return {
+    ...saved.run,
+    best: saved.best && { ...saved.best, weights: under('best/') },
+    observed: logits
+      ? { logits: Float64Array.from(logits.data), ...(values ? { values: Float64Array.from(values.data) } : {}) }
+      : null,
+    optimizer: {
+      step: saved.optimizerStep,
+      tensors: Object.fromEntries(
+        Object.entries(moments).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])]),
+      ),
+    },
+  };
+}
+
+const prefixed = (prefix: string, weights: Weights): Weights =>
+  Object.fromEntries(Object.entries(weights).map(([name, weight]) => [prefix + name, weight]));
+
+/** Where two configurations differ, one sentence each: `batchSize is 32 there and 64 here`. */
+export function differences(there: Json, here: Json, path = ''): string[] {
+  if (isObject(there) && isObject(here)) {
+    const keys = new Set([...Object.keys(there), ...Object.keys(here)]);
+    return [...keys].flatMap((key) =>
+      differences(there[key] ?? null, here[key] ?? null, path === '' ? key : `${path}.${key}`),
+    );
+  }
+  if (JSON.stringify(there) === JSON.stringify(here)) return [];
+  return [`${path || 'it'} is ${show(there)} there and ${show(here)} here`];
+}
+
+const isObject = (value: Json): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

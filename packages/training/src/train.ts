@@ -1,0 +1,248 @@
+import { createRng, type Json, OptionError, type Rng } from '@tsrl/core';
+import { bucketedBatches, shuffledIndices } from '@tsrl/data';
+import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
+import type { GradientTransform } from '@tsrl/optim';
+import type { BinaryPolicy } from '@tsrl/tensor';
+import type { CheckpointStore } from './checkpoint.js';
+import type { Evaluation, StopReason, TrainEvent } from './events.js';
+import type { Examples } from './examples.js';
+import type { Columns, Method } from './method.js';
+import { assignWeights, fromSnapshot, initialState, readWeights, toSnapshot } from './run-state.js';
+import { scoreExamples } from './score-examples.js';
+import { trainStep } from './train-step.js';
+
+/** The positions of one pass over the data, in random order; the same number each time. */
+export type Sampler = (labels: Float64Array, rng: Rng) => Int32Array;
+
+export interface TrainOptions<C extends Columns> {
+  readonly policy: BinaryPolicy;
+  readonly method: Method<C>;
+  readonly optimizer: GradientTransform;
+  readonly train: Examples;
+  /** Evaluated after every refresh or epoch; without it the last weights are kept. */
+  readonly validation?: Examples;
+  /** What a pass shows; every example once, shuffled, by default. `balancedIndices` of @tsrl/data is the other one. */
+  readonly sample?: Sampler;
+  readonly seed: number;
+  /** How often the behaviour policy is taken anew. */
+  readonly refreshes: number;
+  /** Passes over the examples of a refresh. */
+  readonly epochs: number;
+  /** Examples of a refresh; a whole pass by default. Smaller refreshes go through the passes piece by piece. */
+  readonly refreshSize?: number;
+  readonly batchSize: number;
+  /** Examples whose activations are held at once; the batch by default. The result differs by rounding only. */
+  readonly microBatchSize?: number;
+  /** Batches whose texts are sorted by length together (see `bucketedBatches`). */
+  readonly bucketWindow?: number;
+  readonly evaluateEach?: 'refresh' | 'epoch';
+  /** Which evaluation is the best: the greater the better; balanced accuracy by default. The earlier of equals wins. */
+  readonly score?: (metrics: BinaryMetrics) => number;
+  /** Evaluations without improvement after which training ends; never by default. */
+  readonly patience?: number;
+  /** Where to keep checkpoints: one at every evaluation, and one whenever `checkpointSeconds` have passed. */
+  readonly store?: CheckpointStore;
+  readonly checkpointSeconds?: number;
+  /** Go on from what `store` holds; a store that holds nothing begins anew. */
+  readonly resume?: boolean;
+  /** What a resumed run must share with its checkpoint, beside the model; any JSON. */
+  readonly configuration?: Json;
+  /** Ends training early, with a last evaluation; counted over all sessions of a resumed run. */
+  readonly maxSeconds?: number;
+  /** Ends training at the next step, after a checkpoint, without another evaluation. */
+  readonly signal?: { readonly aborted: boolean };
+}
+
+/**
+ * Trains a policy in place and tells what happens, event by event; the last one holds the result, and the policy then
+ * has its best weights. Nothing is printed and nothing is drawn.
+ *
+ *   for each refresh: observe the policy on the refresh's examples, let the method prepare its columns (rewards,
+ *   advantages), then `epochs` passes of minibatch steps; evaluate, keep the best, write a checkpoint.
+ *
+ * A run is a function of its options: the same seed gives the same history and weights on one backend, bit for bit,
+ * also when it was killed and resumed in between. Every random stream is forked from the seed by what it is for, so a
+ * checkpoint holds counters, not generators.
+ *
+ * @see core.md 2.11
+ * @throws OptionError; DivergenceError when a loss is no longer a number; StateError when the checkpoint does not fit
+ */
+export async function* train<C extends Columns>(options: TrainOptions<C>): AsyncGenerator<TrainEvent, void, undefined> {
+  const { policy, method, optimizer, train: examples, validation, store } = options;
+  const { sample = (labels, rng) => shuffledIndices(labels.length, rng), score = (m) => m.balancedAccuracy } = options;
+  const { refreshes, epochs, batchSize, evaluateEach = 'refresh', checkpointSeconds = 30 } = options;
+  const { configuration = null, maxSeconds = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = options;
+  expectCounts({ refreshes, epochs, batchSize, ...optional(options, 'refreshSize', 'microBatchSize') });
+
+  const root = createRng(options.seed);
+  const pass = (index: number): Int32Array => sample(examples.labels, root.fork(`pass ${index}`));
+  const passSize = pass(0).length;
+  const size = Math.min(options.refreshSize ?? passSize, passSize);
+  const pieces = Math.floor(passSize / size);
+  const lengths = Int32Array.from(examples.sequences, (sequence) => sequence.length);
+  const totalSteps = refreshes * epochs * Math.ceil(size / batchSize);
+
+  const fresh = optimizer.init(policy.variables);
+  const snapshot = options.resume ? await store?.load() : undefined;
+  const run = snapshot ? fromSnapshot(snapshot, policy, fresh, configuration) : initialState(fresh);
+  if (snapshot) for (const tensor of Object.values(fresh.tensors)) tensor.dispose();
+  yield { type: 'start', totalSteps, step: run.step, history: [...run.history] };
+
+  let clock = performance.now();
+  let saved = clock;
+  const tick = (): void => {
+    const now = performance.now();
+    run.seconds += (now - clock) / 1000;
+    clock = now;
+  };
+  async function* checkpoint(): AsyncGenerator<TrainEvent> {
+    if (!store) return;
+    tick();
+    await store.save(await toSnapshot(run, policy, configuration));
+    saved = performance.now();
+    yield { type: 'checkpoint', step: run.step };
+  }
+  async function* evaluate(): AsyncGenerator<TrainEvent> {
+    let metrics: BinaryMetrics | null = null;
+    if (validation) {
+      yield { type: 'evaluate', examples: validation.sequences.length };
+      const { logits } = await scoreExamples(policy, validation.sequences);
+      metrics = binaryMetrics({ logits, labels: validation.labels });
+    }
+    const value = metrics ? score(metrics) : Number.NEGATIVE_INFINITY;
+    const best = metrics !== null && value > (run.best?.score ?? Number.NEGATIVE_INFINITY);
+    if (best) run.best = { index: run.history.length, score: value, weights: await readWeights(policy.variables) };
+    const means = Object.entries(run.sums).map(([name, sum]) => [name, sum / run.summed]);
+    const { step, tokens } = run;
+    const at = { refresh: run.refresh + 1, epoch: run.epoch, step, tokens };
+    const evaluation: Evaluation = { ...at, train: Object.fromEntries(means), validation: metrics, best };
+    run.history.push(evaluation);
+    run.sums = {};
+    run.summed = 0;
+    if (run.best && run.history.length - 1 - run.best.index >= patience) run.stopped = 'patience';
+    yield { type: 'evaluation', evaluation };
+  }
+
+  try {
+    while (run.stopped === null && run.refresh < refreshes) {
+      const start = (run.refresh % pieces) * size;
+      const positions = pass(Math.floor(run.refresh / pieces)).subarray(start, start + size);
+      const rng = root.fork(`refresh ${run.refresh}`);
+      if (method.observes !== 'nothing' && run.observed === null) {
+        yield { type: 'observe', refresh: run.refresh + 1, examples: new Set(positions).size };
+        run.observed = await observe(policy, method, examples, positions);
+      }
+      const columns = method.prepare({
+        labels: pick(examples.labels, positions),
+        ...(run.observed && { logits: pick(run.observed.logits, positions) }),
+        ...(run.observed?.values && { values: pick(run.observed.values, positions) }),
+        rng: rng.fork('prepare'),
+      });
+
+      while (run.stopped === null && run.epoch < epochs) {
+        const shuffle = rng.fork(`epoch ${run.epoch}`);
+        const order = shuffledIndices(size, shuffle);
+        const window = options.bucketWindow === undefined ? {} : { window: options.bucketWindow };
+        const batches = bucketedBatches(pick(lengths, positions), order, batchSize, shuffle, window);
+        while (run.stopped === null && run.batch < batches.length) {
+          const rows = batches[run.batch] as Int32Array;
+          const minibatch = { examples, positions: pick(positions, rows), columns, rows };
+          const micro = optional(options, 'microBatchSize');
+          const step = await trainStep(policy, method, optimizer, run.optimizer, minibatch, {
+            step: run.step,
+            ...micro,
+          });
+          run.optimizer = step.state;
+          run.step++;
+          run.batch++;
+          for (const row of rows) run.tokens += lengths[positions[row] as number] as number;
+          for (const [name, value] of Object.entries(step.metrics)) run.sums[name] = (run.sums[name] ?? 0) + value;
+          run.summed++;
+          const { refresh, epoch, tokens } = run;
+          const where = { step: run.step, totalSteps, refresh: refresh + 1, epoch: epoch + 1, tokens };
+          yield { type: 'step', ...where, metrics: step.metrics };
+
+          tick();
+          if (options.signal?.aborted) run.stopped = 'aborted';
+          else if (run.seconds >= maxSeconds) run.stopped = 'time';
+          else if ((performance.now() - saved) / 1000 >= checkpointSeconds) yield* checkpoint();
+        }
+        if (run.stopped !== null) break;
+        run.epoch++;
+        run.batch = 0;
+        if (evaluateEach === 'epoch') {
+          yield* evaluate();
+          if (run.epoch < epochs) yield* checkpoint();
+        }
+      }
+      if (run.stopped === 'aborted' || run.stopped === 'time') break;
+      if (evaluateEach === 'refresh') yield* evaluate();
+      run.refresh++;
+      run.epoch = 0;
+      run.observed = null;
+      if (run.stopped === null && run.refresh < refreshes) yield* checkpoint();
+    }
+
+    if (run.stopped === 'aborted') {
+      run.stopped = null; // a resumed run goes on
+      yield* checkpoint();
+      run.stopped = 'aborted';
+    } else {
+      if (run.stopped === 'time' && run.summed > 0) yield* evaluate();
+      run.stopped ??= 'completed';
+      yield* checkpoint();
+      if (run.best) assignWeights(policy.variables, run.best.weights);
+    }
+    const { history, tokens, seconds, step: steps } = run;
+    const best = run.best && run.stopped !== 'aborted' ? (history[run.best.index] as Evaluation) : null;
+    const stopped: StopReason = run.stopped;
+    yield { type: 'end', result: { history, stopped, best, steps, tokens, seconds } };
+  } finally {
+    for (const tensor of Object.values(run.optimizer.tensors)) tensor.dispose();
+  }
+}
+
+/** What the policy says of the examples that a refresh shows, at the place of each; 0 for the others. */
+async function observe<C extends Columns>(
+  policy: BinaryPolicy,
+  method: Method<C>,
+  { sequences }: Examples,
+  positions: Int32Array,
+): Promise<{ logits: Float64Array; values?: Float64Array }> {
+  const shown = Int32Array.from(new Set(positions)).sort();
+  const chosen = Array.from(shown, (i) => sequences[i] as Int32Array);
+  const scored = await scoreExamples(policy, chosen, { values: method.observes === 'values' });
+  const spread = (values: Float64Array): Float64Array => {
+    const all = new Float64Array(sequences.length);
+    shown.forEach((at, i) => {
+      all[at] = values[i] as number;
+    });
+    return all;
+  };
+  return { logits: spread(scored.logits), ...(scored.values && { values: spread(scored.values) }) };
+}
+
+const pick = <T extends Float64Array | Int32Array>(values: T, positions: Int32Array): T => {
+  const Picked = values.constructor as new (length: number) => T;
+  const picked = new Picked(positions.length);
+  positions.forEach((at, i) => {
+    picked[i] = values[at] as number;
+  });
+  return picked;
+};
+
+/** The named options that are given: what is absent stays absent. */
+function optional<T extends object, K extends keyof T>(options: T, ...names: K[]): { [P in K]?: NonNullable<T[P]> } {
+  return Object.fromEntries(
+    names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+  ) as {
+    [P in K]?: NonNullable<T[P]>;
+  };
+}
+
+function expectCounts(counts: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (!(Number.isInteger(value) && value >= 1))
+      throw new OptionError('train', name, 'an integer of at least 1', value);
+  }
+}
