@@ -66,7 +66,7 @@ function checkEdges({ directory, name, manifest }) {
   for (const other of shortNames(manifest.devDependencies)) {
     if (other !== 'testing' && !edges.includes(other)) say(`must not have @tsrl/${other} in devDependencies${may}`);
   }
-  for (const { file, other } of imports(join(directory, 'src'))) {
+  for (const { file, other } of [...imports(join(directory, 'src')), ...imports(join(directory, 'examples'))]) {
     if (other !== name && !edges.includes(other)) say(`${file} must not import @tsrl/${other}${may}`);
     else if (other !== name && !declared.includes(other))
       say(`${file} imports @tsrl/${other}, which is not in dependencies`);
