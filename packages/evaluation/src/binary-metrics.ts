@@ -144,9 +144,6 @@ function measure(
   };
 }
 
-/** NaN when a row or a column is empty. The roots are taken apart, for the product of four counts may be large. */
-function matthews([[tn, fp], [fn, tp]]: Confusion): number {
-  const rows = Math.sqrt(tp + fn) * Math.sqrt(tn + fp);
-  const columns = Math.sqrt(tp + fp) * Math.sqrt(tn + fn);
-  return (tp * tn - fp * fn) / (rows * columns);
-}
+/** NaN when a row or a column is empty. */
+const matthews = ([[tn, fp], [fn, tp]]: Confusion): number =>
+  (tp * tn - fp * fn) / Math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn));
