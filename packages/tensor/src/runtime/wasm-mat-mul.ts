@@ -6,7 +6,8 @@ import type { KernelArguments, WasmBackend, WasmKernel } from './wasm-backend.js
  *
  * tfjs hands a product to XNNPACK only when it is a plain 2-D one; a transpose flag or a batch takes a naive loop,
  * 12 to 30 times slower, and every gradient of `matMul` has a flag. So: transpose first, then one XNNPACK product per
- * matrix of the batch, on views of the operands, without copying them.
+ * matrix of the batch, on views of the operands, without copying them. A product over an inner size of 0, which tfjs
+ * leaves unwritten, is 0.
  */
 export function repairedMatMul(original: WasmKernel, transpose: WasmKernel): WasmKernel {
   return (args) => {
@@ -16,22 +17,32 @@ export function repairedMatMul(original: WasmKernel, transpose: WasmKernel): Was
     const flipA = attrs['transposeA'] === true;
     const flipB = attrs['transposeB'] === true;
     const batch = a.shape.slice(0, -2);
-    const plain = !flipA && !flipB && tf.util.sizeFromShape(batch) === 1;
-    const broadcast = !tf.util.arraysEqual(batch, b.shape.slice(0, -2));
+    const count = tf.util.sizeFromShape(batch);
+    const [m, k] = lastTwo(a, flipA);
+    const [inner, n] = lastTwo(b, flipB);
     const empty = tf.util.sizeFromShape(a.shape) === 0 || tf.util.sizeFromShape(b.shape) === 0;
-    if (plain || broadcast || empty || a.dtype !== 'float32' || b.dtype !== 'float32') return original(args);
+    const plain = !flipA && !flipB && count === 1 && !empty;
+    const broadcast = !tf.util.arraysEqual(batch, b.shape.slice(0, -2));
+    if (plain || broadcast || a.dtype !== 'float32' || b.dtype !== 'float32') return original(args);
+    tf.util.assert(k === inner, () => `matMul: inner sizes ${k} and ${inner} of [${a.shape}] and [${b.shape}] differ`);
 
+    const out = backend.makeOutput([...batch, m, n], 'float32');
+    if (empty) {
+      backend.typedArrayFromHeap(out).fill(0);
+      return out;
+    }
     const left = flipA ? swapLastTwo(a, backend, transpose) : a;
     const right = flipB ? swapLastTwo(b, backend, transpose) : b;
-    const [m, k] = left.shape.slice(-2) as [number, number];
-    const [inner, n] = right.shape.slice(-2) as [number, number];
-    tf.util.assert(k === inner, () => `matMul: inner sizes ${k} and ${inner} of [${a.shape}] and [${b.shape}] differ`);
-    const out = backend.makeOutput([...batch, m, n], 'float32');
-    multiplyEach(backend, left, right, out, tf.util.sizeFromShape(batch), m, k, n);
+    multiplyEach(backend, left, right, out, count, m, k, n);
     if (flipA) backend.disposeData(left.dataId);
     if (flipB) backend.disposeData(right.dataId);
     return out;
   };
+}
+
+function lastTwo({ shape }: tf.TensorInfo, flip: boolean): [number, number] {
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  return flip ? [columns, rows] : [rows, columns];
 }
 
 function swapLastTwo(x: tf.TensorInfo, backend: WasmBackend, transpose: WasmKernel): tf.TensorInfo {

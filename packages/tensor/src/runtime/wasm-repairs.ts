@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { repairedMatMul } from './wasm-mat-mul.js';
 import type { WasmKernel } from './wasm-backend.js';
+import { repairedFusedMatMul } from './wasm-fused-mat-mul.js';
+import { repairedMatMul } from './wasm-mat-mul.js';
 
 /** Marks a kernel as repaired, across duplicate installs of this package. */
 const repaired = Symbol.for('@tsrl/tensor/repaired');
@@ -18,22 +19,22 @@ function replace(kernelName: string, repair: (original: WasmKernel) => WasmKerne
  * Repairs what the wasm backend of tfjs 4.22 gets wrong or does slowly. The repairs hold for the whole process, so
  * they happen in `useBackend('wasm')`, never by importing.
  *
- * - `BatchMatMul`: transposed and batched products on the fast path (`wasm-mat-mul.ts`).
- * - `_FusedMatMul`: transposes first, for the same reason.
+ * - `BatchMatMul`: transposed and batched products on the fast path (`wasm-mat-mul.ts`); products over nothing are 0.
+ * - `_FusedMatMul`: the same, and the bias in its right place for a batch (`wasm-fused-mat-mul.ts`).
  * - `Identity`: shares the data instead of copying it, as the other backends do; `clone`, `keep` and whatever the
  *   tape saves go through it.
  * - `OneHot`: with dtype float32 it writes the bits of the integer 1, which is 1.4e-45.
- * - `ClipByValue`: turns NaN into the lower bound, which hides a diverged ratio.
+ * - `ClipByValue`: turns NaN into the lower bound, which hides a diverged ratio, and clips the bits of integers.
  * - `Log1p`: computes log(1 + x), which is 0 at 1e-8.
  * - `Sum`: over an empty axis it returns whatever stood in memory.
  */
 export function repairWasm(): void {
   const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
   replace('BatchMatMul', (original) => repairedMatMul(original, transpose));
-  replace('_FusedMatMul', (original) => fusedMatMul(original, transpose));
+  replace('_FusedMatMul', (original) => repairedFusedMatMul(original));
   replace('Identity', () => identity);
   replace('OneHot', (original) => oneHot(original));
-  replace('ClipByValue', (original) => clipByValue(original));
+  replace('ClipByValue', () => clipByValue);
   replace('Log1p', (original) => log1p(original));
   replace('Sum', (original) => sum(original));
 }
@@ -43,26 +44,6 @@ const identity: WasmKernel = ({ inputs, backend }) => {
   backend.incRef(dataId);
   return { dataId, shape, dtype };
 };
-
-const fusedMatMul =
-  (original: WasmKernel, transpose: WasmKernel): WasmKernel =>
-  (args) => {
-    const { inputs, backend, attrs } = args;
-    const swapped = (name: 'a' | 'b', flag: 'transposeA' | 'transposeB'): tf.TensorInfo | undefined => {
-      const x = inputs[name] as tf.TensorInfo;
-      if (attrs[flag] !== true || x.shape.length !== 3) return undefined;
-      return transpose({ inputs: { x }, backend, attrs: { perm: [0, 2, 1] } });
-    };
-    const a = swapped('a', 'transposeA');
-    const b = swapped('b', 'transposeB');
-    const out = original({
-      backend,
-      inputs: { ...inputs, ...(a && { a }), ...(b && { b }) },
-      attrs: { ...attrs, ...(a && { transposeA: false }), ...(b && { transposeB: false }) },
-    });
-    for (const temporary of [a, b]) if (temporary) backend.disposeData(temporary.dataId);
-    return out;
-  };
 
 const oneHot =
   (original: WasmKernel): WasmKernel =>
@@ -81,16 +62,12 @@ const oneHot =
     return out;
   };
 
-const clipByValue =
-  (original: WasmKernel): WasmKernel =>
-  (args) => {
-    const { inputs, backend, attrs } = args;
-    const x = inputs['x'] as tf.TensorInfo;
-    if (x.dtype !== 'float32') return original(args);
-    const least = attrs['clipValueMin'] as number;
-    const most = attrs['clipValueMax'] as number;
-    return elementwise(x, backend, (value) => (value < least ? least : value > most ? most : value));
-  };
+const clipByValue: WasmKernel = ({ inputs, backend, attrs }) => {
+  const least = attrs['clipValueMin'] as number;
+  const most = attrs['clipValueMax'] as number;
+  // Unlike the wasm comparison, Math.min and Math.max pass NaN on.
+  return elementwise(inputs['x'] as tf.TensorInfo, backend, (value) => Math.max(least, Math.min(value, most)));
+};
 
 const log1p =
   (original: WasmKernel): WasmKernel =>
@@ -104,7 +81,7 @@ function elementwise(
   backend: Parameters<WasmKernel>[0]['backend'],
   f: (value: number) => number,
 ): tf.TensorInfo {
-  const out = backend.makeOutput(x.shape, 'float32');
+  const out = backend.makeOutput(x.shape, x.dtype);
   const from = backend.typedArrayFromHeap(x);
   const to = backend.typedArrayFromHeap(out);
   for (let i = 0; i < from.length; i++) to[i] = f(from[i] as number);

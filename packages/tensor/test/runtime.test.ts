@@ -1,0 +1,681 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { createRng, isTsrlError } from '@tsrl/core';
+import { finiteDifference, float32, forAllAsync, maxError, type Tolerance } from '@tsrl/testing';
+import * as fc from 'fast-check';
+import { afterAll, afterEach, describe, expect, expectTypeOf, test } from 'vitest';
+import {
+  type BackendName,
+  backendNames,
+  type LossResult,
+  stopGradient,
+  useBackend,
+  valueAndGrads,
+} from '../src/index.ts';
+
+const onWasm = process.env['TSRL_BACKEND'] !== 'cpu';
+const numDataIds = (): number => (tf.backend() as unknown as { numDataIds(): number }).numDataIds();
+
+let seed = 0;
+/** Float32 numbers, so that oracle and device start from the same. */
+const draw = (size: number): number[] => {
+  const rng = createRng(seed++);
+  return Array.from({ length: size }, () => Math.fround(rng.normal()));
+};
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+/** Σ wᵢ yᵢ: a loss whose gradient tells the elements of y apart. */
+const weigh = (y: tf.Tensor, w: number[]): tf.Scalar => tf.sum(tf.mul(y, tf.tensor(w, y.shape))) as tf.Scalar;
+
+afterEach(() => {
+  seed = 0;
+});
+
+/** A sum of k products of float32 numbers: k roundings of partial sums that are at most Σ|ab|. */
+const dotProduct = (k: number, size: number): Tolerance => ({ absolute: 1e-6 + k * 6e-8 * size, relative: 2e-5 });
+
+interface Product {
+  readonly batchA: readonly number[];
+  readonly batchB: readonly number[];
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** Products and gradients of Σ w · (a b) as loops over the definition, with the batch broadcast as in numpy. */
+function oracle({ batchA, batchB, m, k, n, transposeA, transposeB }: Product, a: number[], b: number[], w?: number[]) {
+  const rank = Math.max(batchA.length, batchB.length);
+  const padded = (batch: readonly number[]): number[] => [...Array(rank - batch.length).fill(1), ...batch];
+  const [padA, padB] = [padded(batchA), padded(batchB)];
+  const batch = padA.map((size, i) => (size === 1 ? (padB[i] as number) : size));
+  const count = sizeOf(batch);
+  const matrixAt = (own: number[], flat: number): number => {
+    let index = 0;
+    let stride = 1;
+    let rest = flat;
+    for (let d = rank - 1; d >= 0; d--) {
+      const at = rest % (batch[d] as number);
+      rest = Math.floor(rest / (batch[d] as number));
+      index += (own[d] === 1 ? 0 : at) * stride;
+      stride *= own[d] as number;
+    }
+    return index;
+  };
+  const out = new Float64Array(count * m * n);
+  const gradA = new Float64Array(a.length);
+  const gradB = new Float64Array(b.length);
+  for (let s = 0; s < count; s++) {
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        for (let l = 0; l < k; l++) {
+          const atA = matrixAt(padA, s) * m * k + (transposeA ? l * m + i : i * k + l);
+          const atB = matrixAt(padB, s) * k * n + (transposeB ? j * k + l : l * n + j);
+          const at = (s * m + i) * n + j;
+          out[at]! += a[atA]! * b[atB]!;
+          gradA[atA]! += (w?.[at] ?? 0) * b[atB]!;
+          gradB[atB]! += (w?.[at] ?? 0) * a[atA]!;
+        }
+      }
+    }
+  }
+  return { out, gradA, gradB, shape: [...batch, m, n] };
+}
+
+function operands({ batchA, batchB, m, k, n, transposeA, transposeB }: Product) {
+  const shapeA = [...batchA, ...(transposeA ? [k, m] : [m, k])];
+  const shapeB = [...batchB, ...(transposeB ? [n, k] : [k, n])];
+  return { shapeA, shapeB, a: draw(sizeOf(shapeA)), b: draw(sizeOf(shapeB)) };
+}
+
+async function checkProduct(
+  product: Product,
+  multiply: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+  gradients: boolean,
+): Promise<void> {
+  const { shapeA, shapeB, a, b } = operands(product);
+  const before = tf.memory().numTensors;
+  const ids = numDataIds();
+  const { out, shape } = oracle(product, a, b);
+  const w = draw(out.length);
+  const { gradA, gradB } = oracle(product, a, b, w);
+  const [at, bt] = [tf.tensor(a, shapeA), tf.tensor(b, shapeB)];
+  const result = multiply(at, bt);
+  expect(result.shape).toEqual(shape);
+  expect(maxError(await result.data(), out, dotProduct(product.k, 4))).toBeLessThan(1);
+  if (gradients) {
+    const [da, db] = tf.grads((x, y) => weigh(multiply(x as tf.Tensor, y as tf.Tensor), w))([at, bt]);
+    expect([da?.shape, db?.shape]).toEqual([shapeA, shapeB]);
+    expect(maxError(await da!.data(), gradA, dotProduct(product.n * sizeOf(shape), 4))).toBeLessThan(1);
+    expect(maxError(await db!.data(), gradB, dotProduct(product.m * sizeOf(shape), 4))).toBeLessThan(1);
+    tf.dispose([da, db] as tf.Tensor[]);
+  }
+  tf.dispose([at, bt, result]);
+  expect([tf.memory().numTensors, numDataIds()]).toEqual([before, ids]);
+}
+
+const size = fc.constantFrom(1, 2, 3, 5, 7, 8, 9, 16, 17, 33);
+const flags = { transposeA: fc.boolean(), transposeB: fc.boolean() };
+
+describe('matMul', () => {
+  const sameBatch = fc
+    .constantFrom<readonly number[]>([], [1], [3], [1, 1], [2, 3], [2, 1, 2])
+    .chain((batch) =>
+      fc.record({ batchA: fc.constant(batch), batchB: fc.constant(batch), m: size, k: size, n: size, ...flags }),
+    );
+
+  test('is the product, with its gradients, for all flags, ranks and sizes', async () => {
+    await forAllAsync(
+      [sameBatch],
+      (p) => checkProduct(p, (a, b) => tf.matMul(a, b, p.transposeA, p.transposeB), true),
+      { runs: 150 },
+    );
+  });
+
+  // A batch that is broadcast in one of several dimensions ([2, 1] with [2, 3]) is wrong on every backend of tfjs.
+  test('broadcasts a single matrix over the batch of the other', async () => {
+    const pairs = fc.constantFrom<readonly [readonly number[], readonly number[]]>(
+      [[3], [1]],
+      [[1], [3]],
+      [
+        [2, 3],
+        [1, 1],
+      ],
+      [
+        [1, 1],
+        [2, 2],
+      ],
+      [[2], []],
+      [[], [2]],
+    );
+    const broadcast = pairs.chain(([batchA, batchB]) =>
+      fc.record({ batchA: fc.constant(batchA), batchB: fc.constant(batchB), m: size, k: size, n: size, ...flags }),
+    );
+    await forAllAsync(
+      [broadcast],
+      (p) => checkProduct(p, (a, b) => tf.matMul(a, b, p.transposeA, p.transposeB), false),
+      { runs: 150 },
+    );
+  });
+
+  test('fused with bias and activation', async () => {
+    const cases = fc
+      .constantFrom<readonly number[]>([], [1], [3], [2, 2])
+      .chain((batch) =>
+        fc.record({ batchA: fc.constant(batch), batchB: fc.constant(batch), m: size, k: size, n: size, ...flags }),
+      );
+    await forAllAsync(
+      [cases],
+      async (p) => {
+        const { transposeA, transposeB } = p;
+        await checkProduct(p, (a, b) => tf.fused.matMul({ a, b, transposeA, transposeB }), true);
+        const { shapeA, shapeB, a, b } = operands(p);
+        const bias = draw(p.n);
+        const y = oracle(p, a, b).out.map((x, i) => Math.max(0, x + (bias[i % p.n] as number)));
+        const [at, bt, ct] = [tf.tensor(a, shapeA), tf.tensor(b, shapeB), tf.tensor1d(bias)];
+        const ids = numDataIds();
+        const result = tf.fused.matMul({ a: at, b: bt, bias: ct, activation: 'relu', transposeA, transposeB });
+        expect(numDataIds() - ids).toBe(1);
+        expect(maxError(await result.data(), y, dotProduct(p.k, 4))).toBeLessThan(1);
+        tf.dispose([at, bt, ct, result]);
+      },
+      { runs: 100 },
+    );
+  });
+
+  test.each([
+    [
+      [0, 3],
+      [3, 4],
+      [0, 4],
+    ],
+    [
+      [2, 0, 3],
+      [2, 3, 4],
+      [2, 0, 4],
+    ],
+    [
+      [0, 2, 3],
+      [0, 3, 4],
+      [0, 2, 4],
+    ],
+    [
+      [2, 0],
+      [0, 3],
+      [2, 3],
+    ],
+    [
+      [2, 2, 0],
+      [2, 0, 3],
+      [2, 2, 3],
+    ],
+  ])('of nothing: %j times %j is zeros %j, with and without flags', async (shapeA, shapeB, shape) => {
+    const full = tf.tidy(() => tf.clone(tf.fill([64], 7))); // what an unwritten result would show
+    full.dispose();
+    const flip = (s: number[]): number[] => [...s.slice(0, -2), ...s.slice(-2).reverse()];
+    for (const [flipA, flipB] of [
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ] as const) {
+      const [a, b] = [tf.zeros(flipA ? flip(shapeA) : shapeA), tf.zeros(flipB ? flip(shapeB) : shapeB)];
+      const result = tf.matMul(a, b, flipA, flipB);
+      expect(result.shape).toEqual(shape);
+      expect([...(await result.data())]).toEqual(Array(sizeOf(shape)).fill(0));
+      tf.dispose([a, b, result]);
+    }
+  });
+
+  test('refuses inner sizes that differ, and leaks nothing', () => {
+    const [a, b] = [tf.zeros([2, 3, 4]), tf.zeros([2, 3, 4])];
+    const ids = numDataIds();
+    expect(() => tf.matMul(a, b)).toThrow(/inner/i);
+    expect(() => tf.matMul(a, b, true, true)).toThrow(/inner/i);
+    expect(numDataIds()).toBe(ids);
+    tf.dispose([a, b]);
+  });
+
+  test('the packed operand is not remembered: the same variable with new numbers gives a new product', async () => {
+    const product: Product = { batchA: [], batchB: [], m: 5, k: 9, n: 7, transposeA: false, transposeB: true };
+    const { shapeA, shapeB, a } = operands(product);
+    const at = tf.tensor(a, shapeA);
+    const weight = tf.tidy(() => tf.variable(tf.zeros(shapeB), true, 'weight'));
+    for (let i = 0; i < 4; i++) {
+      const b = draw(sizeOf(shapeB));
+      tf.tidy(() => weight.assign(tf.tensor(b, shapeB)));
+      const result = tf.matMul(at, weight, false, true);
+      expect(maxError(await result.data(), oracle(product, a, b).out, dotProduct(9, 4))).toBeLessThan(1);
+      result.dispose();
+    }
+    at.dispose();
+  });
+
+  test.runIf(onWasm)('survives the growth of the memory between and within products', async () => {
+    const product: Product = { batchA: [3], batchB: [3], m: 33, k: 17, n: 9, transposeA: true, transposeB: true };
+    const multiply = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.matMul(a, b, true, true);
+    await checkProduct(product, multiply, true);
+    const memory = (): number =>
+      (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.buffer.byteLength;
+    const before = memory();
+    const big = tf.zeros([16, 1024, 1024]);
+    expect(memory()).toBeGreaterThan(before);
+    await checkProduct(product, multiply, true);
+    // The operands fill what there is, so that the transposed copies and the result have to grow it.
+    const a = tf.fill([2, 1024, 1200], 0.5);
+    const result = tf.matMul(a, a, true, false);
+    const values = await result.data();
+    expect([values[0], values.at(-1), values.length]).toEqual([256, 256, 2 * 1200 * 1200]);
+    tf.dispose([big, a, result]);
+  });
+});
+
+describe('gather and its gradient', () => {
+  test('sums over duplicate ids', async () => {
+    await forAllAsync(
+      [fc.array(fc.nat(4), { minLength: 1, maxLength: 20 }), fc.constantFrom<number[]>([], [3], [2, 3])],
+      async (ids, inner) => {
+        const width = sizeOf(inner);
+        const w = draw(ids.length * width);
+        const expected = new Float64Array(5 * width);
+        ids.forEach((id, row) => {
+          for (let i = 0; i < width; i++) expected[id * width + i]! += w[row * width + i]!;
+        });
+        const x = tf.tensor(draw(5 * width), [5, ...inner]);
+        const indices = tf.tensor1d(ids, 'int32');
+        const gradient = tf.grad((y) => weigh(tf.gather(y, indices), w))(x);
+        expect(gradient.shape).toEqual(x.shape);
+        expect(maxError(await gradient.data(), expected, dotProduct(20, 4))).toBeLessThan(1);
+        tf.dispose([x, indices, gradient]);
+      },
+      { runs: 50 },
+    );
+  });
+
+  test('an embedding: ids [B, S] out of a table [V, H]', async () => {
+    const table = tf.tensor2d(draw(12), [4, 3]);
+    const ids = tf.tensor2d([1, 1, 3, 0, 1, 3], [2, 3], 'int32');
+    const gradient = tf.grad((x) => tf.sum(tf.gather(x, ids)) as tf.Scalar)(table);
+    expect([...(await gradient.data())]).toEqual([1, 1, 1, 3, 3, 3, 0, 0, 0, 2, 2, 2]);
+    tf.dispose([table, ids, gradient]);
+  });
+
+  test('unsortedSegmentSum drops ids out of range, and sums integers', async () => {
+    const x = tf.tensor2d([1, 2, 3, 4, 5, 6, 7, 8], [4, 2]);
+    const ids = tf.tensor1d([2, -1, 2, 3], 'int32');
+    const sums = tf.unsortedSegmentSum(x, ids, 3);
+    expect([sums.shape, [...(await sums.data())]]).toEqual([
+      [3, 2],
+      [0, 0, 0, 0, 6, 8],
+    ]);
+    const counts = tf.tensor1d([5, 6, 7, 8], 'int32');
+    const total = tf.unsortedSegmentSum(counts, ids, 3);
+    expect([...(await total.data())]).toEqual([0, 0, 12]);
+    tf.dispose([x, ids, sums, counts, total]);
+  });
+});
+
+describe('kernels of wasm that were wrong', () => {
+  const valuesOf = async (make: () => tf.Tensor): Promise<number[]> => {
+    const y = tf.tidy(make);
+    const values = [...(await y.data())];
+    y.dispose();
+    return values;
+  };
+
+  test('oneHot in float32, and in int32 as before', async () => {
+    const hot = (dtype: 'float32' | 'int32') => () =>
+      tf.oneHot(tf.tensor2d([1, 0, 3, -1], [2, 2], 'int32'), 3, 2, -1, dtype);
+    const expected = [-1, 2, -1, 2, -1, -1, -1, -1, -1, -1, -1, -1];
+    expect(await valuesOf(hot('float32'))).toEqual(expected);
+    expect(await valuesOf(hot('int32'))).toEqual(expected);
+    const y = tf.tidy(() => tf.oneHot(tf.tensor1d([1], 'int32'), 2, 1, 0, 'float32'));
+    expect([y.dtype, y.shape]).toEqual(['float32', [1, 2]]);
+    y.dispose();
+  });
+
+  test('clipByValue keeps NaN, and clips the rest', async () => {
+    const x = [NaN, -Infinity, -2, -1, 0.25, 1, 3, Infinity];
+    expect(await valuesOf(() => tf.clipByValue(tf.tensor1d(x), -1, 1))).toEqual([NaN, -1, -1, -1, 0.25, 1, 1, 1]);
+    expect(await valuesOf(() => tf.clipByValue(tf.tensor1d([-3, 0, 3], 'int32'), -1, 1))).toEqual([-1, 0, 1]);
+  });
+
+  test('log1p of small numbers', async () => {
+    const x = [0, 1e-8, -1e-8, 1e-20, 3e-5, 0.5, 1000, -0.5, -1, NaN].map(Math.fround);
+    const y = await valuesOf(() => tf.log1p(tf.tensor1d(x)));
+    expect(maxError(y, x.map(Math.log1p), { absolute: 0, relative: 2e-7 })).toBeLessThan(1);
+  });
+
+  test('the sum over an empty axis is 0', async () => {
+    for (let i = 0; i < 10; i++) {
+      const sum = () => {
+        tf.fill([8], 7); // what the memory would hold
+        return tf.sum(tf.zeros([8, 0]), 1);
+      };
+      expect(await valuesOf(sum)).toEqual(Array(8).fill(0));
+      expect(await valuesOf(() => tf.sum(tf.zeros([0])))).toEqual([0]);
+    }
+    expect(await valuesOf(() => tf.sum(tf.tensor2d([1, 2, 3, 4], [2, 2]), 1))).toEqual([3, 7]);
+  });
+});
+
+describe('sharing of data', () => {
+  test('a snapshot of a variable stays what it was, and its data are freed once', async () => {
+    const ids = numDataIds();
+    const { numDataBuffers, numBytes } = tf.memory();
+    const v = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
+    const snapshot = tf.clone(v);
+    const again = tf.clone(snapshot);
+    expect(numDataIds() - ids).toBe(1);
+    tf.tidy(() => v.assign(tf.tensor1d([4, 5, 6])));
+    expect([...(await snapshot.data())]).toEqual([1, 2, 3]);
+    snapshot.dispose();
+    expect([...(await again.data())]).toEqual([1, 2, 3]);
+    expect([...(await v.data())]).toEqual([4, 5, 6]);
+    expect(numDataIds() - ids).toBe(2);
+    again.dispose();
+    v.dispose();
+    expect([numDataIds(), tf.memory().numDataBuffers, tf.memory().numBytes]).toEqual([ids, numDataBuffers, numBytes]);
+  });
+
+  test('reshape, keep, cast to the same type and identity gradients share and free alike', async () => {
+    const ids = numDataIds();
+    const x = tf.tensor2d(draw(6), [2, 3]);
+    const copies = [tf.reshape(x, [3, 2]), tf.keep(tf.clone(x)), tf.cast(x, 'float32'), tf.expandDims(x)];
+    const gradient = tf.grad((y) => tf.sum(tf.square(tf.clone(y))) as tf.Scalar)(x);
+    expect(
+      maxError(
+        await gradient.data(),
+        (await x.data()).map((v) => 2 * v),
+        float32,
+      ),
+    ).toBeLessThan(1);
+    x.dispose();
+    expect((await copies[3]?.data())?.length).toBe(6);
+    tf.dispose([copies, gradient] as tf.TensorContainer);
+    expect(numDataIds()).toBe(ids);
+  });
+});
+
+describe('gradients in Node', () => {
+  const at = draw(6);
+  const rows = (x: Float64Array): number[][] => [[...x.slice(0, 3)], [...x.slice(3)]];
+  const softmax = (row: number[]): number[] => {
+    const total = row.reduce((sum, v) => sum + Math.exp(v), 0);
+    return row.map((v) => Math.exp(v) / total);
+  };
+  const each =
+    (f: (v: number) => number) =>
+    (x: Float64Array): number[] =>
+      [...x].map(f);
+  const positive = (x: tf.Tensor): tf.Tensor => tf.add(tf.square(x), 0.5);
+  const plus = (v: number): number => v * v + 0.5;
+  const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
+  const m = [
+    [0.5, -1],
+    [2, 0.25],
+    [-0.75, 1],
+  ];
+  const table: [string, (x: tf.Tensor) => tf.Tensor, (x: Float64Array) => number[]][] = [
+    [
+      'matMul',
+      (x) => tf.matMul(x, tf.tensor2d(m)),
+      (x) => rows(x).flatMap((r) => [0, 1].map((j) => r.reduce((s, v, i) => s + v * m[i]![j]!, 0))),
+    ],
+    ['softmax', (x) => tf.softmax(x), (x) => rows(x).flatMap(softmax)],
+    ['logSoftmax', (x) => tf.logSoftmax(x), (x) => rows(x).flatMap((r) => softmax(r).map(Math.log))],
+    [
+      'logSumExp',
+      (x) => tf.logSumExp(x, -1),
+      (x) => rows(x).map((r) => Math.log(r.reduce((s, v) => s + Math.exp(v), 0))),
+    ],
+    ['gather', (x) => tf.gather(x, tf.tensor1d([1, 1, 0], 'int32')), (x) => [1, 1, 0].flatMap((i) => rows(x)[i]!)],
+    [
+      'gather with batch dimensions',
+      (x) => tf.gather(x, tf.tensor2d([2, 0], [2, 1], 'int32'), 1, 1),
+      (x) => [x[2]!, x[3]!],
+    ],
+    ['exp', tf.exp, each(Math.exp)],
+    ['log', (x) => tf.log(positive(x)), each((v) => Math.log(plus(v)))],
+    ['log1p', (x) => tf.log1p(positive(x)), each((v) => Math.log1p(plus(v)))],
+    ['sqrt', (x) => tf.sqrt(positive(x)), each((v) => Math.sqrt(plus(v)))],
+    ['rsqrt', (x) => tf.rsqrt(positive(x)), each((v) => 1 / Math.sqrt(plus(v)))],
+    ['div', (x) => tf.div(x, positive(x)), each((v) => v / plus(v))],
+    ['pow', (x) => tf.pow(x, 3), each((v) => v ** 3)],
+    ['sigmoid', tf.sigmoid, each(sigmoid)],
+    ['tanh', tf.tanh, each(Math.tanh)],
+    ['softplus', tf.softplus, each((v) => Math.log1p(Math.exp(v)))],
+    ['abs', tf.abs, each(Math.abs)],
+    ['relu', tf.relu, each((v) => Math.max(0, v))],
+    ['clipByValue', (x) => tf.clipByValue(x, -0.6, 0.6), each((v) => Math.min(0.6, Math.max(-0.6, v)))],
+    [
+      'maximum and minimum',
+      (x) => tf.maximum(x, tf.minimum(tf.mul(x, 2), tf.onesLike(x))),
+      each((v) => Math.max(v, Math.min(2 * v, 1))),
+    ],
+    [
+      'where',
+      (x) => tf.where(tf.greater(stopGradient(x), 0), tf.square(x), tf.neg(x)),
+      each((v) => (v > 0 ? v * v : -v)),
+    ],
+    [
+      'split',
+      (x) => tf.mul(...(tf.split(x, [1, 1], 0) as [tf.Tensor, tf.Tensor])),
+      (x) => [0, 1, 2].map((i) => x[i]! * x[i + 3]!),
+    ],
+    ['concat', (x) => tf.concat([x, tf.square(x)], 1), (x) => rows(x).flatMap((r) => [...r, ...r.map((v) => v * v)])],
+    [
+      'stack and unstack',
+      (x) => tf.stack(tf.unstack(x, 1).map(tf.square), 0),
+      (x) => [0, 1, 2].flatMap((i) => [x[i]! ** 2, x[i + 3]! ** 2]),
+    ],
+    ['transpose', (x) => tf.square(tf.transpose(x)), (x) => [0, 1, 2].flatMap((i) => [x[i]! ** 2, x[i + 3]! ** 2])],
+    ['reshape', (x) => tf.square(tf.reshape(x, [6])), each((v) => v * v)],
+    ['slice', (x) => tf.square(tf.slice(x, [0, 1], [2, 2])), (x) => [1, 2, 4, 5].map((i) => x[i]! ** 2)],
+    ['tile', (x) => tf.square(tf.tile(x, [1, 2])), (x) => rows(x).flatMap((r) => [...r, ...r].map((v) => v * v))],
+    [
+      'pad',
+      (x) =>
+        tf.square(
+          tf.pad(
+            x,
+            [
+              [0, 0],
+              [1, 0],
+            ],
+            2,
+          ),
+        ),
+      (x) => rows(x).flatMap((r) => [4, ...r.map((v) => v * v)]),
+    ],
+    [
+      'broadcasting',
+      (x) => tf.mul(x, tf.sum(x, 0, true)),
+      (x) => [0, 1, 2, 3, 4, 5].map((i) => x[i]! * (x[i % 3]! + x[(i % 3) + 3]!)),
+    ],
+    ['mean', (x) => tf.mean(tf.square(x), 1), (x) => rows(x).map((r) => r.reduce((s, v) => s + v * v, 0) / 3)],
+    ['max', (x) => tf.max(x, 1), (x) => rows(x).map((r) => Math.max(...r))],
+    ['min', (x) => tf.min(x, 1), (x) => rows(x).map((r) => Math.min(...r))],
+    ['prod', (x) => tf.prod(x, 1), (x) => rows(x).map((r) => r.reduce((s, v) => s * v, 1))],
+    [
+      'cumsum',
+      (x) => tf.cumsum(tf.square(x), 1),
+      (x) => rows(x).flatMap((r) => r.map((_, i) => r.slice(0, i + 1).reduce((s, v) => s + v * v, 0))),
+    ],
+  ];
+
+  test.each(table)('%s', async (_, f, plain) => {
+    const w = draw(plain(Float64Array.from(at)).length);
+    const x = tf.tensor2d(at, [2, 3]);
+    const gradient = tf.grad((y) => weigh(f(y), w))(x);
+    const expected = finiteDifference((v) => plain(v).reduce((sum, y, i) => sum + y * w[i]!, 0), at);
+    // Central differences err by h² ≈ 1e-10; the rest is float32.
+    expect(maxError(await gradient.data(), expected, { absolute: 2e-6, relative: 5e-5 })).toBeLessThan(1);
+    tf.dispose([x, gradient]);
+  });
+});
+
+describe('stopGradient', () => {
+  test('the same numbers, no gradient, no copy', async () => {
+    const x = tf.tensor1d([1, -2, 3]);
+    const ids = numDataIds();
+    const stopped = stopGradient(x);
+    expect(numDataIds()).toBe(ids);
+    expectTypeOf(stopped).toEqualTypeOf<tf.Tensor1D>();
+    expect([...(await stopped.data())]).toEqual([1, -2, 3]);
+    const gradient = tf.grad((y) => tf.sum(tf.mul(stopGradient(tf.square(y)), y)) as tf.Scalar)(x);
+    expect([...(await gradient.data())]).toEqual([1, 4, 9]);
+    tf.dispose([x, stopped, gradient]);
+  });
+
+  test('allows comparisons and argMax between a parameter and the loss, where tfjs raises', async () => {
+    const x = tf.tensor1d([1, -2, 3]);
+    const loss = (barrier: (t: tf.Tensor) => tf.Tensor) => (y: tf.Tensor) => {
+      const top = tf.oneHot(tf.argMax(barrier(y)), 3);
+      return tf.sum(
+        tf.mul(y, tf.add(tf.cast(tf.greater(barrier(y), 0), 'float32'), tf.cast(top, 'float32'))),
+      ) as tf.Scalar;
+    };
+    const gradient = tf.grad(loss(stopGradient))(x);
+    expect([...(await gradient.data())]).toEqual([1, 0, 2]);
+    gradient.dispose();
+    const { numTensors } = tf.memory();
+    expect(() => tf.tidy(() => tf.grad(loss((t) => t))(x))).toThrow();
+    for (const node of tf.engine().state.activeTape ?? []) tf.dispose(node.saved ?? []);
+    expect(tf.memory().numTensors).toBe(numTensors);
+    x.dispose();
+  });
+});
+
+describe('valueAndGrads', () => {
+  const make = (name: string, values: number[]): tf.Variable =>
+    tf.tidy(() => tf.variable(tf.tensor1d(values), true, name));
+
+  test('gives the loss, the metrics under their names, and the gradients', async () => {
+    const [w, b] = [make('w', [1, 2]), make('b', [3])];
+    const { numTensors } = tf.memory();
+    const { loss, metrics, grads } = valueAndGrads(() => {
+      const squares = tf.square(w);
+      const value = tf.add(tf.sum(squares), tf.mul(tf.sum(b), 5)) as tf.Scalar;
+      return { loss: value, metrics: { 'policy/loss': value, 'policy/a/largest': tf.max(squares) as tf.Scalar } };
+    });
+    expect([...(await loss.data())]).toEqual([20]);
+    expect(Object.keys(metrics)).toEqual(['policy/loss', 'policy/a/largest']);
+    expect([...(await metrics['policy/loss']!.data()), ...(await metrics['policy/a/largest']!.data())]).toEqual([
+      20, 4,
+    ]);
+    expect([...(await grads['w']!.data()), ...(await grads['b']!.data())]).toEqual([2, 4, 5]);
+    expect(tf.memory().numTensors - numTensors).toBe(5);
+    tf.dispose([loss, metrics, grads] as tf.TensorContainer);
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+
+  test('differentiates with respect to the variables asked for', () => {
+    const [w, b] = [make('w', [1, 2]), make('b', [3])];
+    const compute = (): LossResult => ({ loss: tf.sum(tf.mul(tf.square(w), b)) as tf.Scalar, metrics: {} });
+    const { loss, grads } = valueAndGrads(compute, [b]);
+    expect(Object.keys(grads)).toEqual(['b']);
+    tf.dispose([loss, grads] as tf.TensorContainer);
+    expect(b.trainable && w.trainable).toBe(true);
+  });
+
+  test('inside a tidy its results are the tidy’s', () => {
+    const w = make('w', [1, 2]);
+    const { numTensors } = tf.memory();
+    tf.tidy(() => {
+      const squared = (): tf.Scalar => tf.sum(tf.square(w)) as tf.Scalar;
+      valueAndGrads(() => ({ loss: squared(), metrics: { twice: tf.mul(squared(), 2) as tf.Scalar } }));
+    });
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+
+  test('leaves nothing behind when the computation throws, or when its loss has no gradient', () => {
+    const w = make('w', [1, 2]);
+    const before = [tf.memory().numTensors, numDataIds()];
+    const fail = (): LossResult => {
+      const metric = tf.sum(tf.exp(tf.softmax(tf.square(w)))) as tf.Scalar;
+      throw new Error(`stop at ${metric.shape.length}`);
+    };
+    expect(() => valueAndGrads(fail)).toThrow('stop at 0');
+    expect([tf.memory().numTensors, numDataIds()]).toEqual(before);
+
+    const blocked = (): LossResult => {
+      const y = tf.exp(w);
+      const metric = tf.sum(y) as tf.Scalar;
+      return { loss: tf.sum(tf.cast(tf.greater(y, 0), 'float32')) as tf.Scalar, metrics: { metric } };
+    };
+    expect(() => valueAndGrads(blocked)).toThrow();
+    expect([tf.memory().numTensors, numDataIds()]).toEqual(before);
+
+    // And the next one is not disturbed by what happened.
+    const { loss, grads } = valueAndGrads(() => ({ loss: tf.sum(tf.square(w)) as tf.Scalar, metrics: {} }));
+    tf.dispose([loss, grads] as tf.TensorContainer);
+    expect([tf.memory().numTensors, numDataIds()]).toEqual(before);
+  });
+
+  test('a nested failure leaves the outer tape alone', async () => {
+    const w = make('w', [1, 2]);
+    const { loss, grads, metrics } = valueAndGrads(() => {
+      const y = tf.exp(w);
+      expect(() =>
+        valueAndGrads(() => {
+          tf.exp(w);
+          throw new Error('inner');
+        }),
+      ).toThrow('inner');
+      // Nothing but the tape holds y: neither neg nor the sum of it saves it.
+      return { loss: tf.sum(tf.neg(y)) as tf.Scalar, metrics: {} };
+    });
+    expect(maxError(await grads['w']!.data(), [-Math.exp(1), -Math.exp(2)], float32)).toBeLessThan(1);
+    tf.dispose([loss, grads, metrics] as tf.TensorContainer);
+  });
+});
+
+describe('useBackend', () => {
+  const own = tf.getBackend;
+  afterAll(async () => {
+    await useBackend(onWasm ? 'wasm' : 'cpu');
+    expect(own()).toBe(onWasm ? 'wasm' : 'cpu');
+  });
+
+  const failure = async (name: string): Promise<unknown> =>
+    useBackend(name as BackendName).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  test('refuses an unknown name', async () => {
+    const error = await failure('webgl');
+    expect(isTsrlError(error, 'option')).toBe(true);
+    expect((error as Error).message).toBe(
+      'useBackend: name must be one of auto, tensorflow, wasm, cpu, webgpu; got "webgl"',
+    );
+    expect(backendNames).toEqual(['tensorflow', 'wasm', 'cpu', 'webgpu']);
+  });
+
+  test('says what to install', async () => {
+    const error = await failure('tensorflow');
+    expect(isTsrlError(error, 'backend')).toBe(true);
+    expect((error as Error).message).toMatch(/^useBackend: .*npm install @tensorflow\/tfjs-node/);
+    expect((error as Error).message).toContain('@tensorflow/tfjs-node-gpu');
+    const webgpu = await failure('webgpu');
+    expect(isTsrlError(webgpu, 'backend')).toBe(true);
+    expect((webgpu as Error).message).toContain('navigator.gpu');
+  });
+
+  test('auto gives wasm where nothing native is installed, and every name that works is current afterwards', async () => {
+    expect(await useBackend()).toBe('wasm');
+    expect(tf.getBackend()).toBe('wasm');
+    expect(await useBackend('cpu')).toBe('cpu');
+    expect(tf.getBackend()).toBe('cpu');
+    expect(await useBackend('auto')).toBe('wasm');
+  });
+
+  test('repairs once, however often it is called', async () => {
+    const names = ['BatchMatMul', '_FusedMatMul', 'Identity', 'OneHot', 'ClipByValue', 'Log1p', 'Sum'];
+    const kernels = () => names.map((name) => tf.getKernel(name, 'wasm').kernelFunc);
+    await useBackend('wasm');
+    const first = kernels();
+    await useBackend('wasm');
+    expect(kernels().every((kernel, i) => kernel === first[i])).toBe(true);
+  });
+});
