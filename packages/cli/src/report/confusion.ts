@@ -1,0 +1,23 @@
+import { figure } from './figure.js';
+import { count, percent } from './format.js';
+import { type Html, html } from './html.js';
+import type { LabelledRun } from './labelled.js';
+
+/** One matrix per run: real text, shaded by the share of its row. */
+export function confusion({ label, result }: LabelledRun, several: boolean): Html {
+  const { confusion: matrix, threshold } = result.metrics;
+  const rows = matrix.map((cells, truth) => {
+    const total = cells[0] + cells[1];
+    return html`<tr><th scope="row">class ${truth}<small>${count(total)}</small></th>${cells.map((cell, predicted) => {
+      const share = total === 0 ? 0 : cell / total;
+      const kind = truth === predicted ? 'right' : 'wrong';
+      return html`<td class="${kind}" style="--share:${share.toFixed(3)}">${count(cell)}<small>${percent(cell, total)}</small></td>`;
+    })}</tr>`;
+  });
+  return figure(
+    several ? `Confusion matrix, ${label}` : 'Confusion matrix',
+    `Test texts at threshold ${threshold}: rows are the truth and add up to 100 %; right answers are on the diagonal (blue), errors off it (orange).`,
+    html`<table class="confusion" aria-label="Confusion matrix of ${label}"><thead><tr><td></td><th scope="colgroup" colspan="2">predicted</th></tr>
+<tr><th scope="col">truth</th><th scope="col">class 0</th><th scope="col">class 1</th></tr></thead><tbody>${rows}</tbody></table>`,
+  );
+}
