@@ -1,5 +1,5 @@
 import { OptionError, permutation, type Rng } from '@tsrl/core';
-import { positionsByClass } from './labelled-text.js';
+import { positionsByClass } from './class-positions.js';
 
 /** How the classes of an epoch are made equal. */
 export interface BalanceOptions {

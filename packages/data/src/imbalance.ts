@@ -1,5 +1,6 @@
 import { OptionError, permutation, type Rng } from '@tsrl/core';
-import { type BinaryLabel, type LabelledText, positionsByClass } from './labelled-text.js';
+import { positionsByClass } from './class-positions.js';
+import type { BinaryLabel, LabelledText } from './labelled-text.js';
 
 /** How rare one class is to become. */
 export interface ImbalanceOptions {

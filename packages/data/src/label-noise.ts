@@ -1,5 +1,6 @@
 import { OptionError, permutation, type Rng } from '@tsrl/core';
-import { type LabelledText, positionsByClass } from './labelled-text.js';
+import { positionsByClass } from './class-positions.js';
+import type { LabelledText } from './labelled-text.js';
 
 /** Class-conditional noise: either one rate for both classes, or one for each. */
 export type LabelNoise =

@@ -1,5 +1,6 @@
 import { OptionError, permutation, type Rng } from '@tsrl/core';
-import { type LabelledText, positionsByClass } from './labelled-text.js';
+import { positionsByClass } from './class-positions.js';
+import type { LabelledText } from './labelled-text.js';
 
 /**
  * Splits off a share of the examples at random, class by class: of the n_c examples of class c, round(share · n_c) are

@@ -174,7 +174,7 @@ describe('supportTriage', () => {
   });
 
   test('every text has one derivation, and there are more than a million', () => {
-    for (const { text } of sample.slice(0, 2000)) {
+    for (const { text } of sample.slice(0, 1000)) {
       expect(endsOf(triageGrammar, text, 0).filter((end) => end === text.length)).toHaveLength(1);
     }
     expect(sizeOf(triageGrammar)).toBeGreaterThan(1e6);
