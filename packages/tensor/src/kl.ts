@@ -29,9 +29,10 @@ export type KlEstimator = <T extends tf.Tensor>(logProbs: T, refLogProbs: T, opt
 export const k1: KlEstimator = (logProbs, refLogProbs, options) =>
   estimate('k1', logProbs, refLogProbs, options, (d) => d);
 
-/** |d|, verl's `abs`. See `KlEstimator`. */
+/** |d|, with gradient sign(d), 0 at 0. verl's `abs`. See `KlEstimator`. */
 export const kAbs: KlEstimator = (logProbs, refLogProbs, options) =>
-  estimate('kAbs', logProbs, refLogProbs, options, tf.abs);
+  // Not `tf.abs`, whose gradient at 0 is −1: at the start of training the policy is the reference.
+  estimate('kAbs', logProbs, refLogProbs, options, (d) => tf.mul(d, tf.sign(stopGradient(d))));
 
 /** k2 = d² / 2: biased in value, right in gradient as a loss. verl's `mse`. See `KlEstimator`. */
 export const k2: KlEstimator = (logProbs, refLogProbs, options) =>

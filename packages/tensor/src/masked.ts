@@ -88,7 +88,7 @@ export function whiten<T extends tf.Tensor>(
   return tf.tidy(() => {
     const difference = centered(x, mask, axis);
     const spread = variance(difference, mask, axis, kind, true);
-    const varies = tf.greater(stopGradient(spread), 1e-12);
+    const varies = tf.logicalNot(tf.lessEqual(stopGradient(spread), 1e-12)); // NaN varies: it must be seen
     const one = tf.onesLike(spread);
     const divisor = tf.where(varies, tf.sqrt(tf.add(tf.where(varies, spread, one), epsilon)), one);
     const flat = shiftMean ? tf.zerosLike(difference) : difference;
