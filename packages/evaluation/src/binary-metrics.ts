@@ -111,7 +111,7 @@ function measure(
 
   const undefinedMetrics: string[] = [];
   const orElse = <T>(name: keyof BinaryMetrics, value: number | null, convention: T): number | T => {
-    if (value !== null && Number.isFinite(value)) return value + 0; // never −0
+    if (value !== null && Number.isFinite(value)) return value;
     undefinedMetrics.push(name);
     return convention;
   };

@@ -67,9 +67,11 @@ describe('equal widths', () => {
         { bins, kind: 'class-1' },
       ).map((bin) => bin.count);
     expect(counts([0, 0.25, 0.5, 0.75, 1], 4)).toEqual([2, 1, 1, 1]);
-    for (let bins = 1; bins <= 100; bins++) {
+    for (let bins = 2; bins <= 100; bins++) {
       const edges = Array.from({ length: bins }, (_, b) => (b + 1) / bins);
       expect(counts(edges, bins)).toEqual(edges.map(() => 1));
+      const above = edges.slice(0, -1).map((edge) => edge + 2 ** (Math.floor(Math.log2(edge)) - 52)); // the next double
+      expect(counts(above, bins)).toEqual(edges.map((_, b) => (b === 0 ? 0 : 1)));
     }
   });
 
@@ -126,6 +128,14 @@ describe('equal masses', () => {
       }, 0);
       expect(ece).toBeCloseTo(sum / p.length, 12);
     });
+  });
+
+  test('ties go where their middle rank falls', () => {
+    const options = { bins: 2, kind: 'class-1', spacing: 'equal-mass' } as const;
+    const counts = (p: number[]): number[] => reliability(p, [1, 1, 1, 1], options).map((bin) => bin.count);
+    expect(counts([0.6, 0.9, 0.9, 0.9])).toEqual([1, 3]);
+    expect(counts([0.6, 0.6, 0.6, 0.9])).toEqual([3, 1]);
+    expect(counts([0.6, 0.7, 0.7, 0.9])).toEqual([1, 3]);
   });
 
   test('equal confidences make one bin', () => {

@@ -195,6 +195,11 @@ describe('binaryMetrics', () => {
     );
   });
 
+  test('probabilities: the likelihood keeps its digits near certainty', () => {
+    expect(binaryMetricsOfProbabilities({ probabilities: [1e-20], labels: [0] }).nll).toBe(1e-20);
+    expect(binaryMetricsOfProbabilities({ probabilities: [1e-20], labels: [1] }).nll).toBeCloseTo(20 * Math.LN10, 12);
+  });
+
   test('swapping the classes leaves accuracy, balanced accuracy, macro-F1, MCC, AUROC, Brier and NLL', () => {
     // Away from the threshold: p ≥ 1/2 becomes 1 − p ≤ 1/2, which predicts the same only off 1/2.
     forAll([samples(coarse.filter((p) => p !== 0.5))], ({ p, y }) => {
