@@ -1,0 +1,48 @@
+import { enableProdMode } from '@tensorflow/tfjs-core';
+import { isTsrlError } from '@tsrl/core';
+import { useBackend } from '@tsrl/tensor';
+import { Command, CommanderError, Option } from 'commander';
+import { reportText } from './report-text.js';
+import { runDirectory } from './run-directory.js';
+
+/** Where the command writes. */
+export interface Streams {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+interface Options {
+  readonly dir: string;
+  readonly family?: string;
+  readonly json?: boolean;
+  readonly backend: 'wasm' | 'cpu';
+}
+
+/**
+ * The command. Exit code 0 when nothing failed, 1 when a case failed, 2 when it could not run: an option that is not
+ * understood, a directory that cannot be read, a file that is not a golden file.
+ */
+export async function runCommand(args: readonly string[], { out, err }: Streams): Promise<0 | 1 | 2> {
+  const command = new Command('conformance')
+    .description('Runs golden files of reference implementations through tsrl and compares.')
+    .requiredOption('--dir <directory>', 'the golden files')
+    .option('--family <name>', 'only the files whose names start with this')
+    .option('--json', 'print one JSON document and nothing else')
+    .addOption(new Option('--backend <name>', 'where device functions run').choices(['wasm', 'cpu']).default('wasm'))
+    .exitOverride()
+    .configureOutput({ writeOut: out, writeErr: err });
+  try {
+    command.parse(args, { from: 'user' });
+    const { dir, family, json, backend } = command.opts<Options>();
+    enableProdMode();
+    await useBackend(backend);
+    const report = await runDirectory(dir, family);
+    out(json ? `${JSON.stringify({ directory: dir, backend, ...report }, null, 2)}\n` : `${reportText(report)}\n`);
+    return report.totals.failed > 0 ? 1 : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!isTsrlError(error)) throw error;
+    err(`${error.message}\n`);
+    return 2;
+  }
+}

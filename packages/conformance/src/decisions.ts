@@ -1,0 +1,143 @@
+import { verlModes } from './aggregation.js';
+import { type GoldenCase, type GoldenTensor, isTensor } from './golden.js';
+import type { Mismatch } from './judge.js';
+import type { Outcome } from './outcome.js';
+
+/** A place where we return something else than a source, on purpose. */
+export interface Decision {
+  readonly name: string;
+  readonly files: RegExp;
+  /** Which cases of these files, in words. */
+  readonly cases: string;
+  readonly source: string;
+  readonly ours: string;
+  readonly reason: string;
+  /** The same in code, from the inputs and parameters of the case. */
+  applies(golden: GoldenCase): boolean;
+  /** Whether this, and nothing else, is why an entry differs. */
+  explains?(mismatch: Mismatch, golden: GoldenCase): boolean;
+  /** For a case where the source raises: whether ours is what `ours` says. */
+  instead?(outcome: Outcome): boolean;
+}
+
+/**
+ * The whole list. A case counts as "differs by decision" only when it fails, an entry here applies to it, and that
+ * entry explains every difference.
+ */
+export const decisions: readonly Decision[] = [
+  {
+    name: 'no-variance',
+    files: /^(masked-stats|advantages\.gae)\./,
+    cases: 'fewer than two values, or values without any variance',
+    source: 'an error, NaN, or rounding noise divided by sqrt(epsilon)',
+    ours: 'variance 0, whitened 0 (or the value, when the mean is kept)',
+    reason: 'the batch holds no scale to divide by; a training step must not end over it (core.md, 1.3)',
+    applies: (golden) => groups(golden).some(({ length, spread }) => length < 2 || spread <= 1e-6),
+    explains: ({ expected, got }) =>
+      Number.isFinite(got) && (Number.isNaN(expected) || Math.abs(expected - got) <= 1e-3 * Math.max(1, Math.abs(got))),
+    instead: finite,
+  },
+  {
+    name: 'nothing-to-average',
+    files: /^(masked-stats|loss-aggregation|entropy|policy-loss\.vanilla|value-loss)/,
+    cases: 'a mask without a single 1, in the batch or in a row that is averaged',
+    source: 'NaN (0 / 0)',
+    ours: '0, with gradient 0',
+    reason: 'a batch without a token teaches nothing, and must not poison the weights (core.md, 1.3 and 1.4)',
+    applies: (golden) => groups(golden).some(({ length }) => length === 0),
+    explains: ({ expected, got }) => Number.isNaN(expected) && got === 0,
+  },
+  {
+    name: 'functions-not-names',
+    files: /^(loss-aggregation|entropy|policy-loss\.vanilla|value-loss|kl-penalty)/,
+    cases: 'an unknown name of an aggregation or of an estimator',
+    source: 'an error',
+    ours: 'nothing to call: an unknown function is a compile error',
+    reason: 'aggregations and estimators are functions, not strings (architecture.md, 5)',
+    applies: ({ params }) =>
+      unknown(params['loss_agg_mode'], verlModes) || unknown(params['kl_penalty'], verlKlNames, /\+$/),
+    instead: ({ kind }) => kind === 'not mapped',
+  },
+  {
+    name: 'works-here',
+    files: /^kl-penalty\.verl/,
+    cases: 'straight-through estimators (k3+) as shipped, and the full divergence',
+    source: 'NotImplementedError',
+    ours: 'straightThrough(k3), fullKl',
+    reason: 'named by the source, but not finished at the recorded commit (core.md, 1.5)',
+    applies: ({ params }) => /\+$|^full$/.test(String(params['kl_penalty'])),
+    instead: finite,
+  },
+  {
+    name: 'logits-not-log-probs',
+    files: /^kl-penalty\.spo/,
+    cases: 'the gradient of the full divergence',
+    source: 'd / d log-probs, as if they could move one by one: p (log p - log q + 1) and -p',
+    ours: 'd / d logits: p (log p - log q - KL) and q - p',
+    reason: 'a policy moves its logits; the log-probs of a distribution are tied by their sum (core.md, 1.5)',
+    applies: ({ params }) => params['estimation_type'] === 'full',
+    explains: ({ part, got }) => part.startsWith('gradients.') && Number.isFinite(got),
+  },
+  {
+    name: 'no-token-no-reward',
+    files: /^kl-penalty\.(openrlhf|spo)/,
+    cases: 'a row without a token that counts',
+    source: 'the outcome lands on the last position of the row',
+    ours: 'the outcome is dropped',
+    reason: 'no token earned it (core.md, 1.8)',
+    applies: (golden) => rowsWithoutToken(golden).length > 0,
+    explains: ({ index, got }, golden) => Number.isFinite(got) && rowsWithoutToken(golden).includes(index[0] as number),
+  },
+];
+
+const verlKlNames = ['kl', 'k1', 'abs', 'mse', 'k2', 'low_var_kl', 'k3', 'full'];
+
+function unknown(name: unknown, known: readonly string[], suffix = /$/): boolean {
+  return typeof name === 'string' && !known.includes(name.replace(suffix, ''));
+}
+
+function finite(outcome: Outcome): boolean {
+  if (outcome.kind !== 'computed') return false;
+  return Object.values(outcome.outputs).every(({ data }) => Array.from(data).every(Number.isFinite));
+}
+
+const maskNames = ['mask', 'masks', 'response_mask', 'loss_mask', 'action_mask'];
+
+function maskOf({ inputs }: GoldenCase): GoldenTensor | undefined {
+  return maskNames.map((name) => inputs[name]).find(isTensor);
+}
+
+function rowsWithoutToken(golden: GoldenCase): readonly number[] {
+  const mask = maskOf(golden);
+  if (mask === undefined) return [];
+  const [rows = 0, columns = 0] = mask.shape;
+  return Array.from({ length: rows }, (_, row) => row).filter((row) =>
+    mask.data.subarray(row * columns, (row + 1) * columns).every((m) => m === 0),
+  );
+}
+
+interface Group {
+  readonly length: number;
+  /** Largest minus smallest value. */
+  readonly spread: number;
+}
+
+/** The values that count, all together or by row, as the case averages them. */
+function groups(golden: GoldenCase): readonly Group[] {
+  const values = [golden.inputs['values'], golden.inputs['advantages']].find(isTensor) ?? maskOf(golden);
+  if (values === undefined) return [];
+  const mask = maskOf(golden);
+  const columns = values.shape.at(-1) ?? 1;
+  const byRow = golden.params['axis'] !== undefined || golden.params['dim'] !== undefined;
+  const gathered = new Map<number, number[]>();
+  values.data.forEach((value, i) => {
+    const key = byRow ? Math.floor(i / columns) : 0;
+    const group = gathered.get(key) ?? [];
+    gathered.set(key, group);
+    if (mask ? mask.data[i] !== 0 : !Number.isNaN(value)) group.push(value);
+  });
+  return [...gathered.values()].map((group) => ({
+    length: group.length,
+    spread: Math.max(...group) - Math.min(...group),
+  }));
+}

@@ -1,0 +1,27 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { entropyBonus } from '@tsrl/losses';
+import { entropy } from '@tsrl/tensor';
+import { verlAggregate } from '../aggregation.js';
+import { onDevice } from '../device.js';
+import { textOf } from '../inputs.js';
+import { byFunction, type Family, notMapped } from '../outcome.js';
+
+const ofLogits: Family['run'] = (golden) =>
+  onDevice(golden, { of: 'entropy' }, (x) => ({ entropy: entropy(x.float<tf.Tensor>('logits')) }));
+
+export const entropyVerl: Family = byFunction('entropy.verl', {
+  entropy_from_logits: ofLogits,
+  entropy_from_logits_with_chunking: ofLogits,
+  // The aggregated entropy itself, which is minus our bonus.
+  compute_entropy_loss: (golden) =>
+    onDevice(golden, { of: 'entropy_loss' }, (x) => {
+      const bonus = entropyBonus({ aggregate: verlAggregate(textOf(golden, 'loss_agg_mode'), golden.params) });
+      const { loss } = bonus({ entropy: entropy(x.float<tf.Tensor3D>('logits')), mask: x.float('response_mask') });
+      return { entropy_loss: tf.neg(loss) };
+    }),
+});
+
+export const entropyTrl: Family = byFunction('entropy.trl', {
+  entropy_from_logits: ofLogits,
+  get_high_entropy_mask: () => notMapped('no function selects the tokens of highest entropy'),
+});
