@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError, StateError, show } from '@tsrl/core';
 import type { TokenBatch } from '@tsrl/tensor';
-import { attention } from './attention.js';
+import { type AttentionWeights, attention, attentionAt } from './attention.js';
 import type { LlamaConfig } from './llama-config.js';
 import { rmsNorm, swiglu } from './llama-ops.js';
 
@@ -17,7 +17,10 @@ export interface Llama {
    * padding mask is needed; what stands at the padding is meaningless. Padding ids must lie in the vocabulary.
    */
   hidden(ids: tf.Tensor2D): tf.Tensor3D;
-  /** float32 [B, H]: the hidden state of the last token of each row. */
+  /**
+   * float32 [B, H]: the hidden state of the last token of each row. The last layer is computed there only, which saves
+   * most of one layer of {@link hidden}.
+   */
   lastHidden(tokens: TokenBatch): tf.Tensor2D;
   /** float32 [N, V]: logits over the vocabulary from hidden states [N, H]. */
   logits(hidden: tf.Tensor2D): tf.Tensor2D;
@@ -81,61 +84,84 @@ export function createLlama(
     throw error;
   }
   const weight = (name: string): tf.Variable => variables.get(name) as tf.Variable;
-  const output = weight(config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight');
+  const output = weight(config.tieWordEmbeddings ? EMBEDDING : 'lm_head.weight');
 
-  const hidden = (ids: tf.Tensor2D): tf.Tensor3D => {
-    if (ids.rank !== 2 || ids.dtype !== 'int32') {
+  const vector = (name: string): tf.Tensor1D => weight(name) as tf.Tensor as tf.Tensor1D;
+  const matrix = (name: string): tf.Tensor2D => weight(name) as tf.Tensor as tf.Tensor2D;
+  const norm = (x: tf.Tensor2D, name: string): tf.Tensor2D => rmsNorm(x, vector(name), config.rmsNormEpsilon);
+  const project = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, matrix(name), false, true);
+  const projections = (at: string): AttentionWeights => ({
+    query: matrix(`${at}.self_attn.q_proj.weight`),
+    key: matrix(`${at}.self_attn.k_proj.weight`),
+    value: matrix(`${at}.self_attn.v_proj.weight`),
+  });
+
+  /** What follows the attention of a layer: both residual sums. */
+  const finish = (x: tf.Tensor2D, mixed: tf.Tensor2D, at: string): tf.Tensor2D => {
+    const attended: tf.Tensor2D = tf.add(x, project(mixed, `${at}.self_attn.o_proj.weight`));
+    const wide = norm(attended, `${at}.post_attention_layernorm.weight`);
+    const fed = swiglu(project(wide, `${at}.mlp.gate_proj.weight`), project(wide, `${at}.mlp.up_proj.weight`));
+    return tf.add(attended, project(fed, `${at}.mlp.down_proj.weight`));
+  };
+
+  /** The residual stream [B·S, H] behind the first `layers` layers. */
+  const stream = (ids: tf.Tensor2D, layers: number): tf.Tensor2D => {
+    const [batch, length] = ids.shape;
+    let x = tf.gather(matrix(EMBEDDING), tf.reshape(ids, [batch * length]));
+    for (let layer = 0; layer < layers; layer++) {
+      const at = `model.layers.${layer}`;
+      const normed = norm(x, `${at}.input_layernorm.weight`);
+      x = finish(x, attention(normed, batch, length, config, projections(at)), at);
+    }
+    return x;
+  };
+
+  const checkIds = (ids: tf.Tensor): void => {
+    if (ids.rank !== 2 || ids.dtype !== 'int32' || ids.size === 0) {
       throw new ShapeError('llama', 'ids', 'int32 [B, S]', `${ids.dtype} ${show(ids.shape)}`);
     }
-    const [batch, length] = ids.shape;
-    if (length > config.maxPositions) {
+    if ((ids.shape[1] as number) > config.maxPositions) {
       throw new ShapeError('llama', 'ids', `at most ${config.maxPositions} tokens long`, show(ids.shape));
     }
-    return tf.tidy(() => {
-      const { rmsNormEpsilon: epsilon } = config;
-      let x: tf.Tensor2D = tf.gather(
-        weight('model.embed_tokens.weight') as tf.Tensor2D,
-        tf.reshape(ids, [batch * length]),
-      );
-      for (let layer = 0; layer < config.layers; layer++) {
-        const own = (name: string): tf.Tensor => weight(`model.layers.${layer}.${name}.weight`);
-        const matrix = (name: string): tf.Tensor2D => own(name) as tf.Tensor2D;
-        const normed = rmsNorm(x, own('input_layernorm') as tf.Tensor1D, epsilon);
-        const mixed = attention(normed, batch, length, config, {
-          query: matrix('self_attn.q_proj'),
-          key: matrix('self_attn.k_proj'),
-          value: matrix('self_attn.v_proj'),
-        });
-        x = tf.add<tf.Tensor2D>(x, tf.matMul(mixed, matrix('self_attn.o_proj'), false, true));
-        const wide = rmsNorm(x, own('post_attention_layernorm') as tf.Tensor1D, epsilon);
-        const gate = tf.matMul<tf.Tensor2D>(wide, matrix('mlp.gate_proj'), false, true);
-        const up = tf.matMul<tf.Tensor2D>(wide, matrix('mlp.up_proj'), false, true);
-        x = tf.add<tf.Tensor2D>(x, tf.matMul(swiglu(gate, up), matrix('mlp.down_proj'), false, true));
-      }
-      x = rmsNorm(x, weight('model.norm.weight') as unknown as tf.Tensor1D, epsilon);
-      return tf.reshape(x, [batch, length, config.hiddenSize]);
-    });
   };
 
   return {
     config,
     weights: variables,
     output,
-    hidden,
-    lastHidden: ({ ids, lengths }) =>
-      tf.tidy(() => {
-        const [batch, length] = ids.shape;
-        const rowStart = tf.tensor1d(
-          Int32Array.from({ length: batch }, (_, row) => row * length - 1),
+    hidden(ids) {
+      checkIds(ids);
+      return tf.tidy(() =>
+        tf.reshape(norm(stream(ids, config.layers), 'model.norm.weight'), [...ids.shape, config.hiddenSize]),
+      );
+    },
+    lastHidden({ ids, lengths }) {
+      checkIds(ids);
+      const [batch, length] = ids.shape;
+      if (lengths.rank !== 1 || lengths.dtype !== 'int32' || lengths.size !== batch) {
+        const got = `${lengths.dtype} ${show(lengths.shape)}`;
+        throw new ShapeError('llama', 'lengths', `int32 [${batch}], one for each row of ids`, got);
+      }
+      return tf.tidy(() => {
+        const at = `model.layers.${config.layers - 1}`;
+        const x = stream(ids, config.layers - 1);
+        const normed = norm(x, `${at}.input_layernorm.weight`);
+        const positions: tf.Tensor1D = tf.sub(lengths, tf.scalar(1, 'int32'));
+        const starts = tf.tensor1d(
+          Int32Array.from({ length: batch }, (_, row) => row * length),
           'int32',
         );
-        const states: tf.Tensor2D = tf.reshape(hidden(ids), [batch * length, config.hiddenSize]);
-        return tf.gather(states, tf.add<tf.Tensor1D>(rowStart, lengths));
-      }),
-    logits: (states) => tf.matMul(states, output as unknown as tf.Tensor2D, false, true),
+        const last: tf.Tensor1D = tf.add(starts, positions);
+        const mixed = attentionAt(normed, tf.gather(normed, last), positions, length, config, projections(at));
+        return norm(finish(tf.gather(x, last), mixed, at), 'model.norm.weight');
+      });
+    },
+    logits: (states) => tf.matMul(states, output as tf.Tensor as tf.Tensor2D, false, true),
     dispose: () => tf.dispose([...variables.values()]),
   };
 }
+
+const EMBEDDING = 'model.embed_tokens.weight';
 
 /** @throws ShapeError when the data does not fill the shape, StateError when the name is taken */
 export function namedVariable(name: string, data: Float32Array, shape: readonly number[]): tf.Variable {

@@ -51,7 +51,7 @@ describe.skipIf(!here)('the models of ../shared (skipped without ../shared)', ()
       const logits = tf.tidy(() =>
         model.logits(tf.reshape(model.hidden(tf.tensor2d([expected.input_ids], [1, n], 'int32')), [n, -1])),
       );
-      const data = await logits.data();
+      const data = (await logits.data()) as Float32Array;
       logits.dispose();
       const last = data.subarray((n - 1) * V);
       for (const [i, id] of expected.top5_ids.entries()) {

@@ -1,0 +1,144 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { createRng } from '@tsrl/core';
+import type { TokenBatch } from '@tsrl/tensor';
+import { forAllAsync, maxError } from '@tsrl/testing';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createLlama, type Llama, type LlamaConfig, llamaShapes } from '../src/index.ts';
+import { oracleHidden, oracleLogits, randomWeights, type Weights } from './oracle.ts';
+import { smallConfig, toBatch } from './small.ts';
+
+const build = (config: LlamaConfig, weights: Weights): Llama =>
+  createLlama(config, (name) => Float32Array.from(weights[name]!));
+const numbers = async (make: () => tf.Tensor): Promise<Float32Array> => {
+  const tensor = tf.tidy(make);
+  const data = (await tensor.data()) as Float32Array;
+  tensor.dispose();
+  return data;
+};
+const withBatch = async <T>(rows: readonly number[][], run: (batch: TokenBatch) => Promise<T>): Promise<T> => {
+  const batch = toBatch(rows);
+  try {
+    return await run(batch);
+  } finally {
+    tf.dispose([batch.ids, batch.lengths]);
+  }
+};
+const flat = (rows: readonly ArrayLike<number>[]): number[] => rows.flatMap((row) => Array.from(row));
+
+/**
+ * Two layers of sums of up to 20 float32 products of order one, each sum rounded at about 1e-7 of its terms rather
+ * than of its value, and the final norm divides by what may be small: an absolute error of 20 units of 6e-8 · 10.
+ */
+const tolerance = { absolute: 1.2e-5, relative: 2e-5 };
+
+const configs = fc
+  .record({
+    groups: fc.integer({ min: 1, max: 3 }),
+    keyValueHeads: fc.integer({ min: 1, max: 3 }),
+    half: fc.integer({ min: 1, max: 3 }),
+    hiddenSize: fc.integer({ min: 2, max: 9 }),
+    layers: fc.integer({ min: 1, max: 3 }),
+    tieWordEmbeddings: fc.boolean(),
+    ropeTheta: fc.constantFrom(10, 10_000, 500_000),
+  })
+  .map(({ groups, keyValueHeads, half, ...rest }) =>
+    smallConfig({ ...rest, keyValueHeads, heads: groups * keyValueHeads, headSize: 2 * half }),
+  );
+const sequences = fc.array(fc.array(fc.nat(6), { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 });
+
+describe('the forward pass', () => {
+  test('is the float64 oracle: hidden states, last hidden states, logits', async () => {
+    await forAllAsync(
+      [configs, sequences, fc.nat()],
+      async (config, rows, seed) => {
+        const weights = randomWeights(config, createRng(seed));
+        const model = build(config, weights);
+        await withBatch(rows, async (batch) => {
+          const expected = rows.map((row) => oracleHidden(config, weights, row));
+          const length = batch.ids.shape[1];
+          const hidden = await numbers(() => model.hidden(batch.ids));
+          for (const [i, states] of expected.entries()) {
+            const start = i * length * config.hiddenSize;
+            const actual = hidden.slice(start, start + states.length * config.hiddenSize);
+            expect(maxError(actual, flat(states), tolerance)).toBeLessThanOrEqual(1);
+          }
+          const last = expected.map((states) => states.at(-1)!);
+          expect(maxError(await numbers(() => model.lastHidden(batch)), flat(last), tolerance)).toBeLessThanOrEqual(1);
+          const logits = await numbers(() => model.logits(model.lastHidden(batch)));
+          const oracle = flat(last.map((state) => oracleLogits(config, weights, state)));
+          expect(maxError(logits, oracle, tolerance)).toBeLessThanOrEqual(1);
+        });
+        model.dispose();
+      },
+      { runs: 25 },
+    );
+  });
+
+  test('neither padding nor later tokens change a state, and rows do not see each other', async () => {
+    const config = smallConfig();
+    const model = build(config, randomWeights(config, createRng(3)));
+    const H = config.hiddenSize;
+    const states = (rows: number[][]) => withBatch(rows, (batch) => numbers(() => model.hidden(batch.ids)));
+    const last = (rows: number[][], padding: number) => {
+      const batch = toBatch(rows, padding);
+      return numbers(() => model.lastHidden(batch)).finally(() => tf.dispose([batch.ids, batch.lengths]));
+    };
+    const [a, b] = [await states([[1, 2, 3, 4]]), await states([[1, 2, 6, 0]])];
+    expect(a.slice(0, 2 * H)).toEqual(b.slice(0, 2 * H));
+    expect(a.slice(2 * H)).not.toEqual(b.slice(2 * H));
+    const rows = [[1, 2, 3, 4, 5], [6, 5], [2]];
+    expect(await last(rows, 0)).toEqual(await last(rows, 6));
+    const backwards = await last([...rows].reverse(), 0);
+    const forwards = await last(rows, 0);
+    expect(maxError(backwards.slice(0, H), forwards.slice(2 * H), tolerance)).toBeLessThanOrEqual(1);
+    expect(maxError(await last([[6, 5]], 0), forwards.slice(H, 2 * H), tolerance)).toBeLessThanOrEqual(1);
+    model.dispose();
+  });
+
+  test('results are the only tensors left, and say what was wrong with the input', () => {
+    const config = smallConfig();
+    const model = build(config, randomWeights(config, createRng(3)));
+    const batch = toBatch([[1, 2], [3]]);
+    const before = tf.memory().numTensors;
+    const results = [model.hidden(batch.ids), model.lastHidden(batch)];
+    expect(tf.memory().numTensors - before).toBe(2);
+    expect(results.map(({ shape }) => shape)).toEqual([
+      [2, 2, 6],
+      [2, 6],
+    ]);
+    tf.dispose(results);
+    const floats = tf.zeros<tf.Rank.R2>([1, 2]);
+    const long = tf.zeros<tf.Rank.R2>([1, 33], 'int32');
+    expect(() => model.hidden(floats)).toThrow('llama: ids must be int32 [B, S]; got float32 [1,2]');
+    expect(() => model.hidden(long)).toThrow('llama: ids must be at most 32 tokens long; got [1,33]');
+    tf.dispose([batch.ids, batch.lengths, floats, long]);
+    model.dispose();
+  });
+});
+
+describe('the weights', () => {
+  test('are variables by their Hugging Face names; a second model needs a scope', () => {
+    const config = smallConfig({ tieWordEmbeddings: false });
+    const weights = randomWeights(config, createRng(3));
+    const model = build(config, weights);
+    expect([...model.weights.keys()]).toEqual([...llamaShapes(config).keys()]);
+    expect([...model.weights.values()].map(({ name }) => name)).toEqual([...model.weights.keys()]);
+    expect(model.output).toBe(model.weights.get('lm_head.weight'));
+    const before = tf.memory().numTensors;
+    expect(() => build(config, weights)).toThrow('llama: a variable named model.embed_tokens.weight exists already');
+    const reference = createLlama(config, (name) => Float32Array.from(weights[name]!), { scope: 'reference/' });
+    expect(reference.weights.get('model.norm.weight')?.name).toBe('reference/model.norm.weight');
+    reference.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+    model.dispose();
+    expect(() => createLlama(config, () => new Float32Array(3))).toThrow(
+      'llama: model.embed_tokens.weight must be of shape [7,6]; got 3 numbers',
+    );
+    const broken = (name: string): Float32Array =>
+      new Float32Array(name === 'lm_head.weight' ? 0 : weights[name]!.length);
+    const start = tf.memory().numTensors;
+    expect(() => createLlama(config, broken)).toThrow('lm_head.weight');
+    expect(tf.memory().numTensors).toBe(start);
+  });
+});
