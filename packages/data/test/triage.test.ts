@@ -367,16 +367,12 @@ describe('Bayes optimum', () => {
   });
 
   test('AUROC and balanced accuracy do not depend on the prior', () => {
-    const [, balanced, auroc] = metrics(triageOptimum());
-    forAll(
-      [fc.double({ min: 0.01, max: 0.99, noNaN: true })],
-      (prior) => {
-        const [accuracy, ...others] = metrics(triageOptimum({ prior })) as [number, number, number];
-        expect(maxError(others, [balanced as number, auroc as number], float64)).toBeLessThan(1);
-        expect(accuracy).toBeGreaterThanOrEqual(Math.max(prior, 1 - prior));
-      },
-      { runs: 10 },
-    );
+    const [, ...atHalf] = metrics(triageOptimum());
+    for (const prior of [0.01, 0.1, 0.3, 0.8, 0.99]) {
+      const [accuracy, ...others] = metrics(triageOptimum({ prior })) as [number, number, number];
+      expect(maxError(others, atHalf, float64)).toBeLessThan(1);
+      expect(accuracy).toBeGreaterThanOrEqual(Math.max(prior, 1 - prior));
+    }
   });
 
   test('refuses what has no optimum', () => {
