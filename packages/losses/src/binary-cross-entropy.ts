@@ -62,6 +62,7 @@ export function binaryCrossEntropy({
 export const binaryCrossEntropyEntry: LossEntry<BinaryCrossEntropyInputs> = {
   name: 'binaryCrossEntropy',
   citation: 'arXiv:1512.00567',
+  per: 'example',
   differentiable: ['logits'],
   example: ({ sequences }, rng) => ({
     logits: tf.tensor1d(Float32Array.from({ length: sequences }, () => 3 * rng.normal())),

@@ -50,6 +50,7 @@ export function entropyBonus({ aggregate = tokenMean }: EntropyBonusOptions = {}
 export const entropyBonusEntry: LossEntry<EntropyBonusInputs> = {
   name: 'entropyBonus',
   citation: 'arXiv:1602.01783',
+  per: 'token',
   differentiable: ['entropy'],
   example: (shape, rng) => ({ entropy: drawTokens(shape, () => 5 * rng.uniform()), mask: drawMask(shape, rng) }),
   evaluate: entropyBonus(),

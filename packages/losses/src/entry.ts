@@ -11,6 +11,8 @@ export interface ExampleShape {
 export interface LossEntry<Inputs extends object = object> {
   readonly name: string;
   readonly citation: string;
+  /** Whether the inputs are [B, T] with a mask, or [B]. */
+  readonly per: 'token' | 'example';
   /** The inputs that gradients flow to. */
   readonly differentiable: readonly (keyof Inputs & string)[];
   /** Random inputs of this size: float32 tensors with B rows, owned by the caller. */

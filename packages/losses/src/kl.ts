@@ -58,6 +58,7 @@ export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): L
 export const klEntry: LossEntry<KlInputs> = {
   name: 'kl',
   citation: 'arXiv:2402.03300',
+  per: 'token',
   differentiable: ['logProbs'],
   example: (shape, rng) => ({
     logProbs: drawTokens(shape, drawLogProb(rng)),

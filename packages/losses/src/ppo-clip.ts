@@ -102,6 +102,7 @@ export function ppoClip({
 export const ppoClipEntry: LossEntry<PpoClipInputs> = {
   name: 'ppoClip',
   citation: 'arXiv:1707.06347',
+  per: 'token',
   differentiable: ['logProbs'],
   example: (shape, rng) => ({
     logProbs: drawTokens(shape, drawLogProb(rng)),

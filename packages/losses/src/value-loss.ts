@@ -107,6 +107,7 @@ function explained(values: PerToken, returns: PerToken, mask: PerToken): tf.Scal
 export const valueLossEntry: LossEntry<ClippedValueLossInputs> = {
   name: 'valueLoss',
   citation: 'arXiv:1707.06347',
+  per: 'token',
   differentiable: ['values'],
   example: (shape, rng) => ({
     values: drawTokens(shape, () => rng.normal()),

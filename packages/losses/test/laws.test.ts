@@ -1,0 +1,243 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { createRng, permutation } from '@tsrl/core';
+import { type LossResult, type StepContext, sequenceMean, sequenceSum, sequenceSumNorm, tokenMean } from '@tsrl/tensor';
+import { float32, forAll, maxError } from '@tsrl/testing';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { entropyBonus, kl, ppoClip, valueLoss } from '../src/index.ts';
+import { type LossEntry, losses } from '../src/registry.ts';
+
+/** Inputs on the host: rows of numbers by name, one number per row where the loss has no tokens. */
+type Rows = Readonly<Record<string, number[][]>>;
+type Tensors = Record<string, tf.Tensor>;
+interface Evaluated {
+  readonly loss: number;
+  readonly metrics: Record<string, number>;
+  readonly gradients: Record<string, number[][]>;
+}
+
+const shapes = fc.record({ sequences: fc.integer({ min: 1, max: 5 }), tokens: fc.integer({ min: 1, max: 6 }) });
+/** Seventeen losses by nine laws: FC_RUNS in the environment looks further. */
+const runs = { runs: 20 };
+const seeds = fc.integer({ min: 0, max: 2 ** 31 });
+
+/** The registered defaults, and every aggregation for the losses that take one. */
+const suite: [string, LossEntry][] = losses.flatMap((entry): [string, LossEntry][] => {
+  const build = { ppoClip, valueLoss, kl, entropyBonus }[entry.name as 'ppoClip'];
+  if (build === undefined) return [[entry.name, entry]];
+  const modes = { tokenMean, sequenceMean, sequenceSum, sequenceSumNorm: sequenceSumNorm({ length: 6 }) };
+  return Object.entries(modes).map(([mode, aggregate]) => {
+    const loss = build({ ...(entry.name === 'valueLoss' ? { clip: 0.5 } : {}), dualClip: 3, aggregate } as object);
+    return [`${entry.name} with ${mode}`, { ...entry, evaluate: loss as LossEntry['evaluate'] }];
+  });
+});
+
+describe.each(suite)('%s', (_name, entry) => {
+  const perToken = entry.per === 'token';
+
+  const example = (shape: { sequences: number; tokens: number }, seed: number): Rows => {
+    const tensors = entry.example(shape, createRng(seed)) as Tensors;
+    const rows = Object.fromEntries(
+      Object.entries(tensors).map(([name, t]) => [
+        name,
+        tf.tidy(() => tf.reshape(t, [shape.sequences, -1]).arraySync() as number[][]),
+      ]),
+    );
+    tf.dispose(tensors);
+    return rows;
+  };
+
+  const tensorsOf = (rows: Rows): Tensors =>
+    Object.fromEntries(
+      Object.entries(rows).map(([name, x]) => [
+        name,
+        perToken ? tf.tensor2d(x) : tf.tensor1d(x.map(([y]) => y as number)),
+      ]),
+    );
+
+  const evaluate = (rows: Rows, context?: StepContext): Evaluated =>
+    tf.tidy(() => {
+      const inputs = tensorsOf(rows);
+      const { loss, metrics } = entry.evaluate(inputs, context);
+      const names = entry.differentiable as readonly string[];
+      const f = (...args: tf.Tensor[]): tf.Scalar =>
+        entry.evaluate(
+          { ...inputs, ...Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor])) },
+          context,
+        ).loss;
+      const gradients = tf.grads(f)(names.map((name) => inputs[name] as tf.Tensor));
+      const count = rows[names[0] as string]?.length as number;
+      return {
+        loss: loss.dataSync()[0] as number,
+        metrics: Object.fromEntries(Object.entries(metrics).map(([name, x]) => [name, x.dataSync()[0] as number])),
+        gradients: Object.fromEntries(
+          names.map((name, i) => [name, tf.reshape(gradients[i] as tf.Tensor, [count, -1]).arraySync() as number[][]]),
+        ),
+      };
+    });
+
+  const flat = ({ loss, metrics, gradients }: Evaluated): number[] => [
+    loss,
+    ...Object.values(metrics),
+    ...Object.values(gradients).flat(2),
+  ];
+
+  test('has a name, a citation, and finite results: a scalar loss and scalar metrics', () => {
+    expect(entry.name).toMatch(/^[a-z][A-Za-z0-9]*$/);
+    expect(entry.citation).toMatch(/^arXiv:\d{4}\.\d{5}$/);
+    forAll(
+      [shapes, seeds],
+      (shape, seed) => {
+        expect(flat(evaluate(example(shape, seed))).every(Number.isFinite)).toBe(true);
+      },
+      runs,
+    );
+  });
+
+  test('keeps its result and nothing else, and its inputs as they were', () => {
+    const inputs = entry.example({ sequences: 3, tokens: 4 }, createRng(1)) as Tensors;
+    const before = Object.values(inputs).map((x) => [...x.dataSync()]);
+    const count = tf.memory().numTensors;
+    const result: LossResult = entry.evaluate(inputs);
+    expect(tf.memory().numTensors).toBe(count + 1 + Object.keys(result.metrics).length);
+    for (const x of [result.loss, ...Object.values(result.metrics)]) expect(x.shape).toEqual([]);
+    expect(Object.values(inputs).map((x) => [...x.dataSync()])).toEqual(before);
+    tf.dispose([inputs, result.loss, result.metrics]);
+  });
+
+  test('the order of the rows does not matter', () => {
+    forAll(
+      [shapes, seeds],
+      (shape, seed) => {
+        const rows = example(shape, seed);
+        const order = [...permutation(shape.sequences, createRng(seed))];
+        const permute = (x: number[][]): number[][] => order.map((i) => x[i] as number[]);
+        const there = evaluate(rows);
+        const back = evaluate(Object.fromEntries(Object.entries(rows).map(([name, x]) => [name, permute(x)])));
+        const gradients = Object.fromEntries(Object.entries(there.gradients).map(([name, x]) => [name, permute(x)]));
+        expect(maxError(flat(back), flat({ ...there, gradients }), float32)).toBeLessThan(1);
+      },
+      runs,
+    );
+  });
+
+  test('the parts of a batch add up to the whole, in value and gradient, given its denominators', () => {
+    forAll(
+      [shapes, seeds, fc.nat()],
+      (shape, seed, at) => {
+        const rows = example(shape, seed);
+        const tokens = (rows['mask'] ?? []).flat().reduce((a, b) => a + b, 0);
+        const context = { tokens, sequences: shape.sequences };
+        const cut = at % (shape.sequences + 1);
+        const part = (from: number, to: number): Evaluated | undefined =>
+          from === to
+            ? undefined
+            : evaluate(Object.fromEntries(Object.entries(rows).map(([name, x]) => [name, x.slice(from, to)])), context);
+        const pieces = [part(0, cut), part(cut, shape.sequences)].filter((x) => x !== undefined);
+        const whole = evaluate(rows);
+        expect(maxError([pieces.reduce((sum, { loss }) => sum + loss, 0)], [whole.loss], float32)).toBeLessThan(1);
+        for (const name of entry.differentiable as readonly string[]) {
+          const gradient = pieces.flatMap(({ gradients }) => gradients[name] as number[][]).flat();
+          expect(maxError(gradient, (whole.gradients[name] as number[][]).flat(), float32)).toBeLessThan(1);
+        }
+      },
+      runs,
+    );
+  });
+
+  test.runIf(perToken)('padding, and whatever stands there, changes nothing, NaN included', () => {
+    forAll(
+      [shapes, seeds, fc.constantFrom(0, 5, -1e30, Number.NaN, Infinity)],
+      (shape, seed, junk) => {
+        const rows = example(shape, seed);
+        const mask = rows['mask'] as number[][];
+        const padded = Object.fromEntries(
+          Object.entries(rows).map(([name, x]) => [
+            name,
+            x.map((row, i) =>
+              name === 'mask' ? [...row, 0, 0] : [...row.map((y, t) => (mask[i]?.[t] === 0 ? junk : y)), junk, junk],
+            ),
+          ]),
+        );
+        const plain = evaluate(rows);
+        const longer = evaluate(padded);
+        const gradients = Object.fromEntries(
+          Object.entries(plain.gradients).map(([name, x]) => [name, x.map((row) => [...row, 0, 0])]),
+        );
+        expect(maxError(flat(longer), flat({ ...plain, gradients }), float32)).toBeLessThan(1);
+      },
+      runs,
+    );
+  });
+
+  test.runIf(perToken)('nothing to learn from gives 0 with gradient 0', () => {
+    forAll(
+      [shapes, seeds],
+      (shape, seed) => {
+        const rows = example(shape, seed);
+        const empty = { ...rows, mask: (rows['mask'] as number[][]).map((row) => row.map(() => 0)) };
+        const { loss, metrics, gradients } = evaluate(empty);
+        expect(loss).toBeCloseTo(0, 30);
+        expect(Object.values(metrics).every((x) => x === 0)).toBe(true);
+        expect(
+          Object.values(gradients)
+            .flat(2)
+            .every((x) => x === 0),
+        ).toBe(true);
+      },
+      runs,
+    );
+  });
+
+  test('stays finite for extreme inputs', () => {
+    const extreme = fc.constantFrom(-1e4, -50, 0, 50, 1e4);
+    forAll(
+      [shapes, seeds, fc.array(extreme, { minLength: 30, maxLength: 30 })],
+      (shape, seed, values) => {
+        const rows = example(shape, seed);
+        let i = 0;
+        const extremes = Object.fromEntries(
+          Object.entries(rows).map(([name, x]) => [
+            name,
+            name === 'mask' || name === 'labels' ? x : x.map((row) => row.map(() => values[i++ % 30] as number)),
+          ]),
+        );
+        expect(flat(evaluate(extremes)).every(Number.isFinite)).toBe(true);
+      },
+      runs,
+    );
+  });
+
+  test('a small step against the gradient lowers the loss', () => {
+    forAll(
+      [shapes, seeds],
+      (shape, seed) => {
+        const rows = example(shape, seed);
+        const { loss, gradients } = evaluate(rows);
+        const slope = Object.values(gradients)
+          .flat(2)
+          .reduce((sum, g) => sum + g * g, 0);
+        fc.pre(slope > 1e-3);
+        const step = 1e-3 / Math.sqrt(slope);
+        const moved = Object.fromEntries(
+          Object.entries(rows).map(([name, x]) => [
+            name,
+            x.map((row, i) => row.map((y, t) => y - step * (gradients[name]?.[i]?.[t] ?? 0))),
+          ]),
+        );
+        expect(evaluate(moved).loss).toBeLessThan(loss);
+      },
+      runs,
+    );
+  });
+});
+
+test('the registry holds every loss', () => {
+  expect(losses.map(({ name }) => name).sort()).toEqual([
+    'binaryCrossEntropy',
+    'entropyBonus',
+    'kl',
+    'ppoClip',
+    'valueLoss',
+  ]);
+});
