@@ -50,6 +50,8 @@ export const guide = (name: string, points: readonly Point[]): object =>
     symbol: 'none',
     color: ink,
     lineStyle: { color: ink, width: 1, type: [3, 3], opacity: 0.6 },
+    // The key would draw a symbol that the line has not.
+    itemStyle: { opacity: 0 },
   });
 
 /** A numeric axis with its name along it. */
@@ -60,7 +62,7 @@ export const axis = (name: string, options: object = {}): object => ({
   nameGap: 32,
   nameTextStyle: { color: ink, fontSize: 13 },
   axisLabel: { color: ink, fontSize: 12 },
-  axisLine: { show: true, lineStyle: { color: ink, opacity: 0.6 } },
+  axisLine: { show: true, onZero: false, lineStyle: { color: ink, opacity: 0.6 } },
   axisTick: { show: true, lineStyle: { color: ink, opacity: 0.6 } },
   splitLine: { lineStyle: { color: ink, opacity: 0.12 } },
   ...options,
@@ -105,9 +107,12 @@ export function draw({ height, label, key, option }: Plot): Html {
   return html`<svg role="img" aria-label="${label}" viewBox="0 0 ${width} ${top + height}">${trusted(body(svg))}</svg>`;
 }
 
-/** Inside of the SVG, without classes and styles that only serve a pointer and carry a counter of the process. */
+/**
+ * Inside of the SVG, without what only serves a pointer, and without the clip paths, which clip nothing here (`clip` is
+ * off) and whose names carry a counter of the process.
+ */
 const body = (svg: string): string =>
   svg
     .slice(svg.indexOf('>') + 1, svg.lastIndexOf('</svg>'))
-    .replace(/<style\b[\s\S]*?<\/style>/g, '')
-    .replace(/ (class|pointer-events)="[^"]*"/g, '');
+    .replace(/<(style|defs)\b[\s\S]*?<\/\1>/g, '')
+    .replace(/ (class|pointer-events|clip-path|ecmeta_\w+)="[^"]*"/g, '');

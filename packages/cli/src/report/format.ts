@@ -3,6 +3,9 @@ export function metric(value: number | null): string {
   return value === null || !Number.isFinite(value) ? 'undefined' : value.toFixed(3).replace('-', '−');
 }
 
+/** A p-value to three decimals, and no smaller. */
+export const pValue = (p: number): string => (p < 0.001 ? '< 0.001' : p.toFixed(3));
+
 /** A whole number with its thousands apart. */
 export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 
@@ -13,7 +16,7 @@ export const percent = (part: number, whole: number): string =>
 export const plural = (n: number, noun: string): string => `${count(n)}\u00a0${noun}${n === 1 ? '' : 's'}`;
 
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -13,18 +13,31 @@ export function headline(runs: readonly LabelledRun[], ceiling?: Ceiling): Html 
     return html`<p class="headline">${list(reached)} on ${texts}.</p>
 <p>Every test text has the same label: balanced accuracy and AUROC are undefined.</p>`;
   }
-  const [first, ...others] = runs.map(({ label, result: { metrics } }, i) =>
+  const best = ceiling
+    ? ` The best possible classifier of these texts (Bayes-optimal) would reach ${metric(ceiling.balancedAccuracy)} and ${metric(ceiling.auroc)}.`
+    : '';
+  const sampling = 'it does not cover another seed or another training set';
+  if (runs.length > 3) {
+    const balanced = range(runs, ({ result }) => result.metrics.balancedAccuracy);
+    const auroc = range(runs, ({ result }) => result.metrics.auroc ?? 0);
+    return html`<p class="headline">${runs.length} runs on ${texts} reached balanced accuracy ${balanced}, and AUROC ${auroc}.</p>
+<p>The table of metrics has the 95 % interval of each for a test set of this size; ${sampling}.${best} Chance is 0.500 for both.</p>`;
+  }
+  const reached = runs.map(({ label, result: { metrics } }, i) =>
     i === 0
       ? `${label} reached balanced accuracy ${metric(metrics.balancedAccuracy)} and AUROC ${metric(metrics.auroc)} on ${texts}`
       : `${label} ${metric(metrics.balancedAccuracy)} and ${metric(metrics.auroc)}`,
   );
   const intervals = runs.map(({ label, result }) => {
-    const [lower, upper] = balancedAccuracyInterval(result.metrics) as readonly [number, number];
-    return `${runs.length > 1 ? `${label} ` : ''}${metric(lower)} to ${metric(upper)}`;
+    const ends = balancedAccuracyInterval(result.metrics) ?? [];
+    return `${runs.length > 1 ? `${label} ` : ''}${ends.map(metric).join(' to ')}`;
   });
-  const best = ceiling
-    ? ` The best possible classifier of these texts (Bayes-optimal) would reach ${metric(ceiling.balancedAccuracy)} and ${metric(ceiling.auroc)}.`
-    : '';
-  return html`<p class="headline">${first ?? ''}${others.length > 0 ? `; ${list(others)}` : ''}.</p>
-<p>Balanced accuracy, 95 % interval for a test set of this size: ${list(intervals)}; it does not cover another seed or another training set.${best} Guessing has 0.500 and 0.500.</p>`;
+  return html`<p class="headline">${reached.join('; ')}.</p>
+<p>Balanced accuracy, 95 % interval for a test set of this size: ${list(intervals)}; ${sampling}.${best} Chance is 0.500 for both.</p>`;
+}
+
+function range(runs: readonly LabelledRun[], of: (run: LabelledRun) => number): string {
+  const sorted = runs.toSorted((a, b) => of(a) - of(b));
+  const named = (run: LabelledRun | undefined): string => (run ? `${metric(of(run))} (${run.label})` : '');
+  return `from ${named(sorted[0])} to ${named(sorted.at(-1))}`;
 }

@@ -19,7 +19,8 @@ const curves: readonly Curve[] = [
     title: 'Validation balanced accuracy',
     axis: 'balanced accuracy',
     reading: 'Mean of sensitivity and specificity at threshold 0.5: higher is better, 0.5 is chance.',
-    of: ({ validation }) => validation?.balancedAccuracy,
+    of: ({ validation }) =>
+      validation?.undefinedMetrics.includes('balancedAccuracy') ? null : validation?.balancedAccuracy,
     share: true,
   },
   {
@@ -59,9 +60,7 @@ function curveFigure(curve: Curve, runs: readonly LabelledRun[], lines: Point[][
     (lines[i] ?? []).filter(([step, y]) => step === result.bestStep && y !== '-'),
   );
   const key = runs.length > 1 ? runs.map(({ label }) => label) : [];
-  const bounds = curve.share
-    ? { min: Math.floor(10 * Math.min(...values)) / 10, max: Math.ceil(10 * Math.max(...values)) / 10 }
-    : { scale: true };
+  const bounds = curve.share ? shareBounds(values) : { scale: true };
   const svg = draw({
     height: 270,
     label: `${curve.title} over training steps: ${runs.map((run, i) => summary(run.label, lines[i] ?? [])).join('; ')}`,
@@ -83,6 +82,13 @@ function curveFigure(curve: Curve, runs: readonly LabelledRun[], lines: Point[][
     kept.flat().length > 0 ? `The ring marks the weights that were kept.` : '',
   ];
   return figure(curve.title, notes.filter(Boolean).join(' '), svg);
+}
+
+/** From the tenth below the lowest value to the tenth above the highest, with round ticks. */
+function shareBounds(values: readonly number[]): { min: number; max: number; interval: number } {
+  const max = Math.ceil(10 * Math.max(...values)) / 10;
+  const min = Math.max(0, Math.min(Math.floor(10 * Math.min(...values)) / 10, max - 0.1));
+  return { min, max: Math.max(max, min + 0.1), interval: max - min > 0.35 ? 0.1 : 0.05 };
 }
 
 const number = (value: number | null | undefined): number | '-' =>

@@ -1,9 +1,9 @@
 import { sigmoid } from '@tsrl/core';
 import type { BinaryMetrics } from '@tsrl/evaluation';
 import type { Ceiling } from '../result.js';
-import { count, metric, percent } from './format.js';
+import { count, metric, percent, pValue } from './format.js';
 import { type Html, html } from './html.js';
-import { mcnemar } from './interval.js';
+import { balancedAccuracyInterval, mcnemar } from './interval.js';
 import type { LabelledRun } from './labelled.js';
 import { type Row, table } from './table.js';
 
@@ -39,20 +39,31 @@ export function metricsTable(runs: readonly LabelledRun[], ceiling?: Ceiling): H
   const known = ceiling as Partial<Record<Scalar, number>> | undefined;
   const reference = (from: Partial<Record<Scalar, number | null>>, key: Scalar): string =>
     from[key] === undefined ? '' : metric(from[key]);
+  const intervals = runs.map(({ result }) => balancedAccuracyInterval(result.metrics));
+  const interval: Row = {
+    name: '95 % interval',
+    note: 'of the balanced accuracy',
+    cells: [
+      ...intervals.map((ends) => (ends ? `${metric(ends[0])} to ${metric(ends[1])}` : 'undefined')),
+      '',
+      ...(known ? [''] : []),
+    ],
+  };
+  const [balanced, ...others] = rows.map(
+    ([key, name, note]): Row => ({
+      name,
+      note,
+      cells: [
+        ...runs.map(({ result }) => value(result.metrics, key)),
+        reference(larger, key),
+        ...(known ? [reference(known, key)] : []),
+      ],
+    }),
+  );
   return table(
     'metric',
     [...runs.map(({ label }) => label), 'larger class', ...(known ? ['Bayes-optimal'] : [])],
-    rows.map(
-      ([key, name, note]): Row => ({
-        name,
-        note,
-        cells: [
-          ...runs.map(({ result }) => value(result.metrics, key)),
-          reference(larger, key),
-          ...(known ? [reference(known, key)] : []),
-        ],
-      }),
-    ),
+    [balanced as Row, interval, ...others],
   );
 }
 
@@ -80,7 +91,7 @@ export function pairedTable(runs: readonly LabelledRun[]): Html {
         count(only),
         count(otherOnly),
         percent(disagreements, first.test.labels.length),
-        metric(mcnemar(only, otherOnly)),
+        pValue(mcnemar(only, otherOnly)),
       ],
     };
   });

@@ -1,7 +1,7 @@
 import { OptionError } from '@tsrl/core';
 import type { ReportInput } from '../result.js';
 import { calibration } from './calibration.js';
-import { confusion } from './confusion.js';
+import { confusions } from './confusion.js';
 import { headline } from './headline.js';
 import { html } from './html.js';
 import { labelled } from './labelled.js';
@@ -50,7 +50,7 @@ ${headline(runs, ceiling)}
 ${curves.length > 0 ? html`<section><h2>Training</h2>\n<div class="figures">\n${curves}</div></section>` : ''}
 <section><h2>Test</h2>
 <div class="figures">
-${roc(runs, ceiling)}${calibration(runs)}${runs.map((run) => confusion(run, runs.length > 1))}</div></section>
+${roc(runs, ceiling)}${calibration(runs)}${confusions(runs)}</div></section>
 <section><h2>All test metrics</h2>
 <p>At threshold ${first.result.metrics.threshold}, of the weights that were kept. ↑ higher is better, ↓ lower is better; <i>larger class</i> always answers the more frequent label${ceiling ? html`, <i>Bayes-optimal</i> knows how the texts were made` : ''}.</p>
 ${metricsTable(runs, ceiling)}${pairedTable(runs)}</section>

@@ -3,7 +3,9 @@ import { type Html, trusted } from './html.js';
 /** One column on a screen, A4 on paper; dark where the reader wants it, never on paper. */
 export const style: Html = trusted(`
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --rule: #d0d7de; --paper: #fff; --right: 0 114 178; --wrong: 213 94 0; }
-@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a3acb6; --rule: #3a424b; --paper: #14171b; } }
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a3acb6; --rule: #3a424b; --paper: #14171b; }
+  figure svg [stroke='#0072B2'] { stroke: #2e8fd0; }
+  figure svg [fill='#0072B2'] { fill: #2e8fd0; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2.5rem 1.5rem; max-width: 62rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
@@ -24,6 +26,8 @@ th, td { padding: .3rem 1.5rem .3rem 0; text-align: left; vertical-align: top; b
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tbody th { font-weight: 500; }
 th small, td small { display: block; font-size: .8rem; font-weight: 400; color: var(--soft); }
+tbody th small { display: inline; margin-left: .6em; }
+.confusion th small { display: block; margin: 0; }
 .settings { overflow-wrap: anywhere; }
 .settings .group th { padding-top: .9rem; font-weight: 600; }
 .settings .member th { padding-left: 1.25rem; }
@@ -36,7 +40,8 @@ th small, td small { display: block; font-size: .8rem; font-weight: 400; color: 
 footer { margin-top: 3rem; font-size: .8rem; color: var(--soft); }
 @page { size: A4; margin: 14mm; }
 @media print {
-  body { padding: 0; max-width: none; font-size: 9.5pt; }
+  :root { color-scheme: light; font-size: 9.5pt; }
+  body { padding: 0; max-width: none; }
   .figures { grid-template-columns: 1fr 1fr; gap: 6mm 8mm; }
   .wide { overflow: visible; }
   h2, h3 { break-after: avoid; }

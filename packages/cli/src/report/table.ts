@@ -3,7 +3,7 @@ import { type Html, html } from './html.js';
 
 export interface Row {
   readonly name: string;
-  /** Small print under the name. */
+  /** Small print after the name. */
   readonly note?: string;
   readonly cells: readonly string[];
 }
