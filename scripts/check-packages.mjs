@@ -68,7 +68,10 @@ async function pack() {
   for (const { name, files } of packed) {
     if (!checked.some(({ manifest }) => manifest.name === name)) continue;
     const paths = files.map(({ path }) => path);
-    for (const file of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts']) {
+    const notices = ['THIRD_PARTY_NOTICES.md'].filter((file) =>
+      existsSync(`packages/${name.slice('@tsrl/'.length)}/${file}`),
+    );
+    for (const file of ['README.md', 'LICENSE', ...notices, 'dist/index.js', 'dist/index.d.ts', 'src/index.ts']) {
       if (!paths.includes(file)) problems.push(`${name}: its tarball lacks ${file}`);
     }
     for (const path of paths.filter((path) => /(^|\/)(test\/|\.tsbuildinfo$)/.test(path))) {
