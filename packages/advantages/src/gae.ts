@@ -109,10 +109,10 @@ export const gaeEntry: EstimatorEntry<GaeInputs> = {
       return { rows, columns: tokens, data: Float64Array.from({ length: rows * tokens }, one) };
     };
     return {
-      rewards: draw(rng.normal),
-      values: draw(rng.normal),
+      rewards: draw(() => rng.normal()),
+      values: draw(() => rng.normal()),
       mask: draw(() => (rng.uniform() < 0.8 ? 1 : 0)),
-      bootstrap: Float64Array.from({ length: rows }, rng.normal),
+      bootstrap: Float64Array.from({ length: rows }, () => rng.normal()),
     };
   },
   estimate: (inputs) => gae(inputs),

@@ -29,17 +29,19 @@ export function weightedMoments(
 
   let total = 0;
   let sum = 0;
-  weights.data.forEach((weight, i) => {
-    if (weight === 0) return; // 0 · NaN is NaN: what does not count is left out, not multiplied away
+  for (let i = 0; i < weights.data.length; i++) {
+    const weight = weights.data[i] as number;
+    if (weight === 0) continue; // 0 · NaN is NaN: what does not count is left out, not multiplied away
     total += weight;
     sum += weight * (values.data[i] as number);
-  });
+  }
   if (total === 0) return { mean: 0, variance: 0 };
   const mean = sum / total;
   let squares = 0;
-  weights.data.forEach((weight, i) => {
+  for (let i = 0; i < weights.data.length; i++) {
+    const weight = weights.data[i] as number;
     if (weight !== 0) squares += weight * ((values.data[i] as number) - mean) ** 2;
-  });
+  }
   const freedom = kind === 'sample' ? total - 1 : total;
   return { mean, variance: freedom > 0 ? squares / freedom : 0 };
 }
