@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type AttentionTables, attentionTables } from './attention-tables.js';
 import type { LlamaConfig } from './llama-config.js';
+import { attend } from './llama-ops.js';
 
 export interface AttentionWeights {
   readonly query: tf.Tensor2D;
@@ -42,11 +43,12 @@ export function attention(
     1,
   ) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
 
-  const queries = tf.reshape(q, [batch * keyValueHeads, group * length, headSize]);
-  const scores = tf.matMul(queries, tf.reshape(k, [batch * keyValueHeads, length, headSize]), false, true);
-  const causal = tf.tile(tf.tensor2d(tables.causal, [length, length]), [group, 1]);
-  const shares = tf.softmax(tf.add(scores, causal));
-  const mixed = tf.matMul(shares, tf.reshape(v, [batch * keyValueHeads, length, headSize]));
+  const mixed = attend(
+    tf.reshape(q, [batch * keyValueHeads, group * length, headSize]),
+    tf.reshape(k, [batch * keyValueHeads, length, headSize]),
+    tf.reshape(v, [batch * keyValueHeads, length, headSize]),
+    tf.tile(tf.tensor3d(tables.causal, [1, length, length]), [1, group, 1]),
+  );
   const byToken = tf.transpose(tf.reshape(mixed, [batch, heads, length, headSize]), [0, 2, 1, 3]);
   return tf.reshape(byToken, [batch * length, heads * headSize]);
 }
@@ -86,12 +88,13 @@ export function attentionAt(
   const byHead = tf.transpose(tf.reshape(keysAndValues, [batch, length, 2 * keyValueHeads, headSize]), [0, 2, 1, 3]);
   const [k, v] = tf.split(tf.reshape(byHead, [batch, length * width]), 2, 1) as [tf.Tensor2D, tf.Tensor2D];
 
-  const queries = tf.reshape(q, [batch * keyValueHeads, heads / keyValueHeads, headSize]);
-  const scores = tf.matMul(queries, tf.reshape(k, [batch * keyValueHeads, length, headSize]), false, true);
   const visible = tf.gather(tf.tensor2d(tables.causal, [length, length]), positions);
-  const masked = tf.add(tf.reshape(scores, [batch, heads, length]), tf.reshape(visible, [batch, 1, length]));
-  const shares = tf.reshape(tf.softmax(masked), [batch * keyValueHeads, heads / keyValueHeads, length]);
-  const mixed = tf.matMul(shares, tf.reshape(v, [batch * keyValueHeads, length, headSize]));
+  const mixed = attend(
+    tf.reshape(q, [batch * keyValueHeads, heads / keyValueHeads, headSize]),
+    tf.reshape(k, [batch * keyValueHeads, length, headSize]),
+    tf.reshape(v, [batch * keyValueHeads, length, headSize]),
+    tf.reshape(tf.tile(visible, [1, keyValueHeads]), [batch * keyValueHeads, 1, length]),
+  );
   return tf.reshape(mixed, [batch, heads * headSize]);
 }
 

@@ -13,6 +13,7 @@ import {
   valuesOf,
 } from './binary-policy.js';
 import type { LanguageModel } from './load.js';
+import { withGradient } from './with-gradient.js';
 
 export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'form'>> {
   /** Where the bias starts: the log-odds of class 1 among the labels, when classes are not balanced. Default 0. */
@@ -74,13 +75,13 @@ export function headPolicy(
   };
 }
 
-/** What a custom gradient computes is not recorded; asked for outside `variables`, its gradient is an error. */
+/** Computes without recording; a gradient that is asked for outside `variables` is an error. */
 function withoutTape(compute: () => tf.Tensor2D, input: tf.Tensor): tf.Tensor2D {
-  const frozen = tf.customGrad(() => ({
-    value: compute(),
-    gradFunc: () => {
+  return withGradient(
+    [input],
+    () => ({ value: compute(), saved: [] }),
+    () => {
       throw new OptionError('headPolicy', 'trainable', "'full' to differentiate the language model", 'head');
     },
-  }));
-  return frozen(input) as tf.Tensor2D;
+  );
 }

@@ -109,9 +109,12 @@ export function createLlama(
     const [batch, length] = ids.shape;
     let x = tf.gather(matrix(EMBEDDING), tf.reshape(ids, [batch * length]));
     for (let layer = 0; layer < layers; layer++) {
-      const at = `model.layers.${layer}`;
-      const normed = norm(x, `${at}.input_layernorm.weight`);
-      x = finish(x, attention(normed, batch, length, config, projections(at)), at);
+      const from = x;
+      x = tf.tidy(() => {
+        const at = `model.layers.${layer}`;
+        const normed = norm(from, `${at}.input_layernorm.weight`);
+        return finish(from, attention(normed, batch, length, config, projections(at)), at);
+      });
     }
     return x;
   };
