@@ -7,6 +7,8 @@ export interface BayesOptimal {
   readonly accuracy: number;
   /** (true positive rate + true negative rate) / 2 of the rule p > P(1). */
   readonly balancedAccuracy: number;
+  /** 2 TP / (2 TP + FP + FN) of the rule p > t, with the threshold t that is best in expectation. */
+  readonly f1: number;
   /** Of the posterior p as the score, ties counting a half. */
   readonly auroc: number;
 }
@@ -24,6 +26,7 @@ export interface PosteriorMass {
  *
  *   accuracy = mean max(p_i, 1 − p_i)
  *   balanced accuracy = ½ Σ p_i [p_i > π] / Σ p_i + ½ Σ (1 − p_i) [p_i ≤ π] / Σ (1 − p_i),   π = mean p_i
+ *   F1 = 2 Σ p_i [p_i > t] / (Σ [p_i > t] + Σ p_i),   t where this is largest
  *   AUROC = Σ_ij p_i (1 − p_j) ([p_i > p_j] + ½ [p_i = p_j]) / Σ_ij p_i (1 − p_j)
  *
  * which leaves only the luck of the texts; with `drawn` labels the same rules meet the labels of the examples, and the
@@ -54,7 +57,9 @@ export function bayesOptimal(
 export function optimumOf(masses: readonly PosteriorMass[]): BayesOptimal {
   const [zeros, ones] = totals(masses);
   const prior = masses.reduce((sum, { posterior, mass }) => sum + posterior * (mass[0] + mass[1]), 0) / (zeros + ones);
-  let [right, truePositive, trueNegative, ordered, below] = [0, 0, 0, 0, 0];
+  let [right, truePositive, trueNegative, ordered, below, onesBelow] = [0, 0, 0, 0, 0, 0];
+  let [expectedBelow, expectedF1, f1] = [0, -1, 0];
+  const n = zeros + ones;
   const sorted = [...masses].sort((a, b) => a.posterior - b.posterior);
   for (let i = 0; i < sorted.length; ) {
     const { posterior } = sorted[i] as PosteriorMass;
@@ -67,11 +72,18 @@ export function optimumOf(masses: readonly PosteriorMass[]): BayesOptimal {
     if (posterior > prior) truePositive += one;
     else trueNegative += zero;
     ordered += one * (below + zero / 2);
+    // The rule that calls positive this posterior and all above it, chosen by what is expected of it.
+    const called = n - below - onesBelow;
+    const expected = (2 * (prior * n - expectedBelow)) / (called + prior * n);
+    if (expected > expectedF1) [expectedF1, f1] = [expected, (2 * (ones - onesBelow)) / (called + ones)];
     below += zero;
+    onesBelow += one;
+    expectedBelow += posterior * (zero + one);
   }
   return {
     accuracy: right / (zeros + ones),
     balancedAccuracy: (truePositive / ones + trueNegative / zeros) / 2,
+    f1,
     auroc: ordered / (zeros * ones),
   };
 }
