@@ -14,6 +14,7 @@ export {
 } from './load.js';
 export { loadPolicy, type PolicyFiles, type PolicySettings, policyFiles } from './save-policy.js';
 export { type TinyOptions, tiny } from './tiny.js';
+export { tokenBatch } from './token-batch.js';
 export { createTokenizer, type Gpt2Files, gpt2TokenizerJson, parseTokenizer, type Tokenizer } from './tokenizer.js';
 export { type TrainTokenizerOptions, trainTokenizer } from './train-tokenizer.js';
 export {

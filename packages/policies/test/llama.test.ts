@@ -4,7 +4,7 @@ import type { TokenBatch } from '@tsrl/tensor';
 import { forAllAsync, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createLlama, type Llama, type LlamaConfig, llamaShapes } from '../src/index.ts';
+import { createLlama, type Llama, type LlamaConfig, llamaShapes, tokenBatch } from '../src/index.ts';
 import { oracleHidden, oracleLogits, randomWeights, type Weights } from './oracle.ts';
 import { smallConfig, toBatch } from './small.ts';
 
@@ -96,6 +96,16 @@ describe('the forward pass', () => {
     model.dispose();
   });
 
+  test('tokenBatch pads on the right', async () => {
+    const batch = tokenBatch([[1, 2, 3], Int32Array.of(4)]);
+    expect(batch.ids.shape).toEqual([2, 3]);
+    expect([...(await batch.ids.data()), ...(await batch.lengths.data())]).toEqual([1, 2, 3, 4, 0, 0, 3, 1]);
+    expect([batch.ids.dtype, batch.lengths.dtype]).toEqual(['int32', 'int32']);
+    tf.dispose([batch.ids, batch.lengths]);
+    expect(() => tokenBatch([])).toThrow('tokenBatch: rows must be at least one row; got none');
+    expect(() => tokenBatch([[1], []])).toThrow('tokenBatch: row 1 must be at least one token; got none');
+  });
+
   test('results are the only tensors left, and say what was wrong with the input', () => {
     const config = smallConfig();
     const model = build(config, randomWeights(config, createRng(3)));
@@ -112,7 +122,11 @@ describe('the forward pass', () => {
     const long = tf.zeros<tf.Rank.R2>([1, 33], 'int32');
     expect(() => model.hidden(floats)).toThrow('llama: ids must be int32 [B, S]; got float32 [1,2]');
     expect(() => model.hidden(long)).toThrow('llama: ids must be at most 32 tokens long; got [1,33]');
-    tf.dispose([batch.ids, batch.lengths, floats, long]);
+    const short = tf.tensor1d([1], 'int32');
+    expect(() => model.lastHidden({ ids: batch.ids, lengths: short })).toThrow(
+      'llama: lengths must be int32 [2], one for each row of ids; got int32 [1]',
+    );
+    tf.dispose([batch.ids, batch.lengths, floats, long, short]);
     model.dispose();
   });
 });
