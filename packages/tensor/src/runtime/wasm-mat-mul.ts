@@ -5,9 +5,9 @@ import type { KernelArguments, WasmBackend, WasmKernel } from './wasm-backend.js
  * The matrix product of the wasm backend, always on its fast path.
  *
  * tfjs hands a product to XNNPACK only when it is a plain 2-D one; a transpose flag or a batch takes a naive loop,
- * 12 to 30 times slower, and every gradient of `matMul` has a flag. So: transpose first, then one XNNPACK product per
- * matrix of the batch, on views of the operands, without copying them. A product over an inner size of 0, which tfjs
- * leaves unwritten, is 0.
+ * 12 to 30 times slower, and every gradient of `matMul` has a flag. So: transpose first (the operands or the result,
+ * whichever moves less), then one XNNPACK product per matrix of the batch, on views of the operands, without copying
+ * them. A product over an inner size of 0, which tfjs leaves unwritten, is 0.
  */
 export function repairedMatMul(original: WasmKernel, transpose: WasmKernel): WasmKernel {
   return (args) => {
@@ -26,16 +26,34 @@ export function repairedMatMul(original: WasmKernel, transpose: WasmKernel): Was
     if (plain || broadcast || a.dtype !== 'float32' || b.dtype !== 'float32') return original(args);
     tf.util.assert(k === inner, () => `matMul: inner sizes ${k} and ${inner} of [${a.shape}] and [${b.shape}] differ`);
 
-    const out = backend.makeOutput([...batch, m, n], 'float32');
     if (empty) {
-      backend.typedArrayFromHeap(out).fill(0);
-      return out;
+      const zeros = backend.makeOutput([...batch, m, n], 'float32');
+      backend.typedArrayFromHeap(zeros).fill(0);
+      return zeros;
     }
-    const left = flipA ? swapLastTwo(a, backend, transpose) : a;
-    const right = flipB ? swapLastTwo(b, backend, transpose) : b;
-    multiplyEach(backend, left, right, out, count, m, k, n);
-    if (flipA) backend.disposeData(left.dataId);
-    if (flipB) backend.disposeData(right.dataId);
+    const temporary: tf.TensorInfo[] = [];
+    const swapped = (x: tf.TensorInfo): tf.TensorInfo => {
+      const y = swapLastTwo(x, backend, transpose);
+      temporary.push(y);
+      return y;
+    };
+    const product = (left: tf.TensorInfo, right: tf.TensorInfo, rows: number, columns: number): tf.TensorInfo => {
+      const out = backend.makeOutput([...batch, rows, columns], 'float32');
+      multiplyEach(backend, left, right, out, count, rows, k, columns);
+      return out;
+    };
+    // Numbers to move for op(A) op(B), and for the same as (op(B)ᵀ op(A)ᵀ)ᵀ; XNNPACK packs the right operand.
+    const direct = (flipA ? m * k : 0) + (flipB ? k * n : 0) + k * n;
+    const mirrored = (flipA ? 0 : m * k) + (flipB ? 0 : k * n) + m * k + m * n;
+    let out: tf.TensorInfo;
+    if (mirrored < direct) {
+      const mirror = product(flipB ? b : swapped(b), flipA ? a : swapped(a), n, m);
+      temporary.push(mirror);
+      out = swapLastTwo(mirror, backend, transpose);
+    } else {
+      out = product(flipA ? swapped(a) : a, flipB ? swapped(b) : b, m, n);
+    }
+    for (const { dataId } of temporary) backend.disposeData(dataId);
     return out;
   };
 }
