@@ -295,6 +295,31 @@ describe('renderReport', () => {
     expect(titles(page)).not.toContain('Training loss');
   });
 
+  it('draws the curve whose area is the AUROC, and every text in the diagram', () => {
+    const one = run({ skill: 1.5 });
+    const page = renderReport(input([one]));
+    const [roc = '', reliability = ''] = svgs(page).slice(4);
+    const paths = [...roc.matchAll(/<path d="(M[^"]*L[^"]*)" fill="none" stroke="#0072B2"/g)].map(([, d]) => d ?? '');
+    const points = [...(paths[0] ?? '').matchAll(/([\d.]+) ([\d.]+)/g)].map(
+      ([, x, y]) => [Number(x), Number(y)] as const,
+    );
+    const [left, bottom] = points[0] ?? [0, 0];
+    const [right, top] = points.at(-1) ?? [0, 0];
+    let area = 0;
+    for (const [i, [x, y]] of points.entries()) {
+      const [before, high] = points[i - 1] ?? [x, y];
+      area += ((x - before) * (bottom - (y + high) / 2)) / ((right - left) * (bottom - top));
+    }
+    expect(paths).toHaveLength(1);
+    expect(points.length).toBeGreaterThan(30);
+    expect(Math.abs(area - (one.result.metrics.auroc ?? 0))).toBeLessThan(0.002); // points are drawn to 1/1000
+    const counts = [...reliability.matchAll(/observed, (\d+) texts/g)].map(([, n]) => Number(n));
+    expect(counts.reduce((sum, n) => sum + n, 0)).toBe(200);
+    expect(page.match(/<td class="(right|wrong)"/g)).toEqual(
+      ['right', 'wrong', 'wrong', 'right'].map((kind) => `<td class="${kind}"`),
+    );
+  });
+
   it('keeps the ROC of a large test set small', () => {
     const rng = createRng(3);
     const labels = Array.from({ length: 20_000 }, () => (rng.uniform() < 0.5 ? 1 : 0));

@@ -68,7 +68,7 @@ export function calibration(runs: readonly LabelledRun[]): Html {
   });
   return figure(
     'Reliability diagram',
-    'Of the texts given about this probability, how many were of class 1 (with 95 % Wilson intervals): on the diagonal, probabilities mean what they say; above it they are too low. Below: texts per bin.',
+    'Of the texts given about this probability, how many were of class 1 (with 95 % Wilson intervals): on the diagonal, probabilities mean what they say; above it they are too low. Below: texts per bin. ECE is that of the predicted class.',
     svg,
   );
 }

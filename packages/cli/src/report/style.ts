@@ -44,7 +44,7 @@ footer { margin-top: 3rem; font-size: .8rem; color: var(--soft); }
   body { padding: 0; max-width: none; }
   .figures { grid-template-columns: 1fr 1fr; gap: 6mm 8mm; }
   .wide { overflow: visible; }
-  h2, h3 { break-after: avoid; }
-  tr { break-inside: avoid; }
+  h2, h3, section > p, .group { break-after: avoid; }
+  p, tr, table:not(.settings) { break-inside: avoid; }
 }
 `);
