@@ -42,7 +42,7 @@ export function entropyBonus({ aggregate = tokenMean }: EntropyBonusOptions = {}
     expectSameShape('entropyBonus', { entropy, mask });
     return tf.tidy(() => ({
       loss: tf.neg(aggregate(entropy, mask, context)),
-      metrics: { entropy: maskedMean(stopGradient(entropy), mask) as tf.Scalar },
+      metrics: { entropy: maskedMean(stopGradient(entropy), mask) },
     }));
   };
 }

@@ -49,7 +49,7 @@ export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): L
       const estimate = estimator(zeroMasked(logProbs, mask), zeroMasked(refLogProbs, mask));
       return {
         loss: aggregate(estimate, mask, context),
-        metrics: { kl: maskedMean(stopGradient(estimate), mask) as tf.Scalar },
+        metrics: { kl: maskedMean(stopGradient(estimate), mask) },
       };
     });
   };

@@ -73,7 +73,7 @@ export function ppoClip({
       const now = zeroMasked(logProbs, mask);
       const old = zeroMasked(oldLogProbs, mask);
       const advantage = zeroMasked(advantages, mask);
-      const fraction = (where: tf.Tensor): tf.Scalar => maskedMean(tf.cast(where, 'float32'), mask) as tf.Scalar;
+      const fraction = (where: tf.Tensor): tf.Scalar => maskedMean(tf.cast(where, 'float32'), mask);
 
       const ratio = tf.exp<PerToken>(clampTo(tf.sub<PerToken>(now, old), 20));
       const unclipped = tf.mul<PerToken>(ratio, advantage);
@@ -82,8 +82,8 @@ export function ppoClip({
       const surrogate = tf.minimum<PerToken>(unclipped, clipped);
       const metrics = {
         clipFraction: fraction(tf.greater(stopGradient(unclipped), stopGradient(clipped))),
-        approxKl: maskedMean(k3(old, stopGradient(now)), mask) as tf.Scalar,
-        ratioMean: maskedMean(stopGradient(ratio), mask) as tf.Scalar,
+        approxKl: maskedMean(k3(old, stopGradient(now)), mask),
+        ratioMean: maskedMean(stopGradient(ratio), mask),
       };
       if (dualClip === undefined) return { loss: aggregate(tf.neg(surrogate), mask, context), metrics };
 

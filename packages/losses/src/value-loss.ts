@@ -90,7 +90,7 @@ export function valueLoss({
       return {
         // In this order a tie gives its whole gradient to the unclipped term.
         loss: tf.mul<tf.Scalar>(aggregate(tf.maximum<PerToken>(error, clippedError), mask, context), factor),
-        metrics: { explainedVariance, clipFraction: maskedMean(tf.cast(worse, 'float32'), mask) as tf.Scalar },
+        metrics: { explainedVariance, clipFraction: maskedMean(tf.cast(worse, 'float32'), mask) },
       };
     });
   };

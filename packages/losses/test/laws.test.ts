@@ -17,7 +17,7 @@ interface Evaluated {
 }
 
 const shapes = fc.record({ sequences: fc.integer({ min: 1, max: 5 }), tokens: fc.integer({ min: 1, max: 6 }) });
-/** Seventeen losses by nine laws: FC_RUNS in the environment looks further. */
+/** Seventeen losses by eight laws: FC_RUNS in the environment looks further. */
 const runs = { runs: 20 };
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 

@@ -64,7 +64,7 @@ export function sequenceSumNorm({ length }: SequenceSumNormOptions): Aggregate {
 /** Sum over all tokens, Σ_i S_i: it needs no denominator. */
 export function tokenSum(perToken: PerToken, mask: PerToken): tf.Scalar {
   expectTokens('tokenSum', perToken, mask);
-  return maskedSum(perToken, mask) as tf.Scalar;
+  return maskedSum(perToken, mask);
 }
 
 function overSequences(perSequence: tf.Tensor, mask: PerToken, { sequences }: StepContext): tf.Scalar {

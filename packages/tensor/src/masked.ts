@@ -5,8 +5,11 @@ import { stopGradient } from './stop-gradient.js';
 /** Over what a masked statistic runs. */
 export interface AxisOptions {
   /** The dimension to reduce (negative counts from the end); everything when left out. */
-  readonly axis?: number;
+  readonly axis?: number | undefined;
 }
+
+/** Everything at once: the result is a scalar. */
+type Whole<Options> = Omit<Options, 'axis'> & { readonly axis?: undefined };
 
 /** Options of `maskedVariance`. */
 export interface MaskedVarianceOptions extends AxisOptions {
@@ -39,6 +42,8 @@ export function zeroMasked<T extends tf.Tensor>(x: T, mask: tf.Tensor): T {
  *
  * @throws ShapeError unless x and mask have the same shape
  */
+export function maskedSum(x: tf.Tensor, mask: tf.Tensor, options?: Whole<AxisOptions>): tf.Scalar;
+export function maskedSum(x: tf.Tensor, mask: tf.Tensor, options: AxisOptions): tf.Tensor;
 export function maskedSum(x: tf.Tensor, mask: tf.Tensor, { axis }: AxisOptions = {}): tf.Tensor {
   expectSameShape('maskedSum', { x, mask });
   return tf.tidy(() => sum(x, mask, axis, false));
@@ -49,6 +54,8 @@ export function maskedSum(x: tf.Tensor, mask: tf.Tensor, { axis }: AxisOptions =
  *
  * @throws ShapeError unless x and mask have the same shape
  */
+export function maskedMean(x: tf.Tensor, mask: tf.Tensor, options?: Whole<AxisOptions>): tf.Scalar;
+export function maskedMean(x: tf.Tensor, mask: tf.Tensor, options: AxisOptions): tf.Tensor;
 export function maskedMean(x: tf.Tensor, mask: tf.Tensor, { axis }: AxisOptions = {}): tf.Tensor {
   expectSameShape('maskedMean', { x, mask });
   return tf.tidy(() => mean(x, mask, axis, false));
@@ -60,6 +67,8 @@ export function maskedMean(x: tf.Tensor, mask: tf.Tensor, { axis }: AxisOptions 
  *
  * @throws ShapeError unless x and mask have the same shape
  */
+export function maskedVariance(x: tf.Tensor, mask: tf.Tensor, options?: Whole<MaskedVarianceOptions>): tf.Scalar;
+export function maskedVariance(x: tf.Tensor, mask: tf.Tensor, options: MaskedVarianceOptions): tf.Tensor;
 export function maskedVariance(
   x: tf.Tensor,
   mask: tf.Tensor,

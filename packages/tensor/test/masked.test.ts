@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { finiteDifference, float32, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { maskedMean, maskedSum, maskedVariance, whiten, zeroMasked } from '../src/index.ts';
 
 interface Case {
@@ -135,6 +135,18 @@ describe('maskedSum, maskedMean, maskedVariance', () => {
     });
   });
 
+  test('give a scalar unless there is an axis', () => {
+    tf.tidy(() => {
+      const x = tf.ones([2, 3]);
+      expectTypeOf(maskedMean(x, x)).toEqualTypeOf<tf.Scalar>();
+      expectTypeOf(maskedVariance(x, x, { kind: 'population' })).toEqualTypeOf<tf.Scalar>();
+      expectTypeOf(maskedSum(x, x, { axis: 1 })).toEqualTypeOf<tf.Tensor>();
+      expect([maskedSum(x, x).shape, maskedSum(x, x, { axis: 0 }).shape, maskedMean(x, x, { axis: -1 }).shape]).toEqual(
+        [[], [3], [2]],
+      );
+    });
+  });
+
   test('a permutation changes nothing, a mask of ones is the plain statistic', () => {
     const x = [3, 1, 4, 1, 5, 9];
     for (const f of [maskedSum, maskedMean, maskedVariance]) {
@@ -222,10 +234,17 @@ describe('whiten', () => {
   });
 });
 
-const statistics = { maskedSum, maskedMean, maskedVariance, whiten, zeroMasked };
+const statistics: Record<string, (x: tf.Tensor, m: tf.Tensor) => tf.Tensor> = {
+  maskedSum,
+  maskedMean,
+  maskedVariance,
+  whiten,
+  zeroMasked,
+};
 
 describe.each(['maskedSum', 'maskedMean', 'maskedVariance', 'whiten', 'zeroMasked'] as const)('%s', (name) => {
-  const f = (x: tf.Tensor, m: tf.Tensor): tf.Tensor => statistics[name](x, m);
+  const f = (x: tf.Tensor, m: tf.Tensor): tf.Tensor =>
+    (statistics[name] as (x: tf.Tensor, m: tf.Tensor) => tf.Tensor)(x, m);
 
   test('what is masked never matters: not NaN, not ∞, neither in the value nor in the gradient', () => {
     forAll([cases(binary), fc.constantFrom(Number.NaN, Infinity, -Infinity, 1e30)], (input, junk) => {
