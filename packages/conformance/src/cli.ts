@@ -2,6 +2,7 @@ import { enableProdMode } from '@tensorflow/tfjs-core';
 import { isTsrlError } from '@tsrl/core';
 import { useBackend } from '@tsrl/tensor';
 import { Command, CommanderError, Option } from 'commander';
+import { decisions } from './decisions.js';
 import { reportText } from './report-text.js';
 import { runDirectory } from './run-directory.js';
 
@@ -37,7 +38,7 @@ export async function runCommand(args: readonly string[], { out, err }: Streams)
     enableProdMode();
     await useBackend(backend);
     const report = await runDirectory(dir, family);
-    out(json ? `${JSON.stringify({ directory: dir, backend, ...report }, null, 2)}\n` : `${reportText(report)}\n`);
+    out(json ? jsonText({ directory: dir, backend, ...report, decisions }) : `${reportText(report)}\n`);
     return report.totals.failed > 0 ? 1 : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -46,3 +47,7 @@ export async function runCommand(args: readonly string[], { out, err }: Streams)
     return 2;
   }
 }
+
+/** JSON has no NaN and no infinities: they become strings, as in golden files. */
+const jsonText = (value: unknown): string =>
+  `${JSON.stringify(value, (_, part) => (typeof part === 'number' && !Number.isFinite(part) ? String(part) : part), 2)}\n`;

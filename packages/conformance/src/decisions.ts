@@ -1,6 +1,7 @@
 import { verlModes } from './aggregation.js';
 import { type GoldenCase, type GoldenTensor, isTensor } from './golden.js';
-import type { Mismatch } from './judge.js';
+import { has, tensorOf } from './inputs.js';
+import { type Mismatch, tolerances } from './judge.js';
 import type { Outcome } from './outcome.js';
 
 /** A place where we return something else than a source, on purpose. */
@@ -32,9 +33,14 @@ export const decisions: readonly Decision[] = [
     source: 'an error, NaN, or rounding noise divided by sqrt(epsilon)',
     ours: 'variance 0, whitened 0 (or the value, when the mean is kept)',
     reason: 'the batch holds no scale to divide by; a training step must not end over it (core.md, 1.3)',
-    applies: (golden) => groups(golden).some(({ length, spread }) => length < 2 || spread <= 1e-6),
-    explains: ({ expected, got }) =>
-      Number.isFinite(got) && (Number.isNaN(expected) || Math.abs(expected - got) <= 1e-3 * Math.max(1, Math.abs(got))),
+    applies: (golden) =>
+      groups(golden).some(({ length, spread }) => length < 2 || (spread <= 1e-6 && has(golden, 'mask'))),
+    // What is left of the sources' epsilon in the mean, 1e-8 of it, over sqrt(1e-8).
+    explains: ({ part, expected, got }, golden) =>
+      part === 'result' &&
+      Number.isFinite(got) &&
+      (Number.isNaN(expected) ||
+        Math.abs(expected - got) <= 1e-4 * Math.max(...tensorOf(golden, 'values').data.map(Math.abs))),
     instead: finite,
   },
   {
@@ -76,17 +82,20 @@ export const decisions: readonly Decision[] = [
     ours: 'd / d logits: p (log p - log q - KL) and q - p',
     reason: 'a policy moves its logits; the log-probs of a distribution are tied by their sum (core.md, 1.5)',
     applies: ({ params }) => params['estimation_type'] === 'full',
-    explains: ({ part, got }) => part.startsWith('gradients.') && Number.isFinite(got),
+    explains: isPulledBack,
   },
   {
     name: 'no-token-no-reward',
-    files: /^kl-penalty\.(openrlhf|spo)/,
+    files: /^kl-penalty\.openrlhf/,
     cases: 'a row without a token that counts',
     source: 'the outcome lands on the last position of the row',
     ours: 'the outcome is dropped',
     reason: 'no token earned it (core.md, 1.8)',
     applies: (golden) => rowsWithoutToken(golden).length > 0,
-    explains: ({ index, got }, golden) => Number.isFinite(got) && rowsWithoutToken(golden).includes(index[0] as number),
+    explains: ({ index: [row = 0, column], got }, golden) =>
+      Number.isFinite(got) &&
+      rowsWithoutToken(golden).includes(row) &&
+      column === (tensorOf(golden, 'action_mask').shape[1] as number) - 1,
   },
 ];
 
@@ -94,6 +103,22 @@ const verlKlNames = ['kl', 'k1', 'abs', 'mse', 'k2', 'low_var_kl', 'k3', 'full']
 
 function unknown(name: unknown, known: readonly string[], suffix = /$/): boolean {
   return typeof name === 'string' && !known.includes(name.replace(suffix, ''));
+}
+
+/** Whether ours is the source's gradient, taken through the softmax: g_j − p_j Σ_v g_v. */
+function isPulledBack({ part, index, got }: Mismatch, golden: GoldenCase): boolean {
+  const [kind, name = ''] = part.split('.');
+  const theirs = golden.gradients[name];
+  if (kind !== 'gradients' || theirs === undefined) return false;
+  const size = theirs.shape.at(-1) as number;
+  const row = index.slice(0, -1).reduce((flat, i, axis) => flat * (theirs.shape[axis] as number) + i, 0);
+  const gradient = theirs.data.subarray(row * size, (row + 1) * size);
+  const logProbs = tensorOf(golden, name).data.subarray(row * size, (row + 1) * size);
+  const at = index.at(-1) as number;
+  const p = Math.exp(logProbs[at] as number);
+  const expected = (gradient[at] as number) - p * gradient.reduce((sum, g) => sum + g, 0);
+  const { absolute, relative } = tolerances.float32;
+  return Math.abs(got - expected) <= absolute + relative * Math.abs(expected);
 }
 
 function finite(outcome: Outcome): boolean {

@@ -1,6 +1,6 @@
 export { runCommand, type Streams } from './cli.js';
 export { type Decision, decisions } from './decisions.js';
-export { families } from './families.js';
+export { families, familyOf } from './families.js';
 export type { GoldenCase, GoldenTensor, GoldenValue } from './golden.js';
 export type { Mismatch } from './judge.js';
 export type { Computed, Family, Mapped, NotMapped, Outcome, Threw, Values } from './outcome.js';

@@ -82,7 +82,8 @@ function section(title: string, lines: readonly string[]): string {
 
 const number = (count: number): string => (count === 0 ? '·' : String(count));
 
-const size = (error: number): string => (Number.isFinite(error) ? error.toPrecision(3) : 'infinitely many');
+const size = (error: number): string =>
+  Number.isFinite(error) ? String(Number(error.toPrecision(3))) : 'infinitely many';
 
 function plainTable(head: string[]): Table.Table {
   const nothing = Object.fromEntries(
