@@ -51,8 +51,9 @@ export interface ClippedValueLossInputs extends ValueLossInputs {
  *
  *   factor · (V − R)²,  with `clip`: factor · max((V − R)², (V_c − R)²),  V_c = clip(V, V_old ± clip)
  *
- * Its gradient is 2 factor (V − R), and 0 where the clipped term is the larger one. Without `clip` the old values are
- * not needed; with it, the type of the inputs requires them. verl, TRL and OpenRLHF clip by default.
+ * Its gradient is 2 factor (V − R), and 0 where the clipped term is the larger one; at a tie it is whole, where PyTorch
+ * halves it outside the range. Without `clip` the old values are not needed; with it, the type of the inputs requires
+ * them. verl, TRL and OpenRLHF clip by default.
  *
  * Metrics, over the mask of this batch: `explainedVariance` = 1 − Var(R − V) / Var(R), 0 where the returns do not
  * vary; with `clip`, `clipFraction` (tokens whose clipped term is the larger one).

@@ -262,6 +262,12 @@ describe('valueLoss', () => {
     expect(run(valueLoss(), { values: [1, 2], returns: [3, 3] }, 'values').metrics).toEqual({ explainedVariance: 0 });
   });
 
+  test('gives the whole gradient to the unclipped term when both are as bad', () => {
+    // (2 − 1.5)² = (1 − 1.5)², the value clipped from 2 to 1.
+    const { gradient } = run(valueLoss({ clip: 1 }), { values: [2], oldValues: [0], returns: [1.5] }, 'values');
+    expect(gradient[0]).toBe(0.5);
+  });
+
   test('asks for the old values where it clips, and only there', () => {
     expectTypeOf(valueLoss()).toEqualTypeOf<Loss<ValueLossInputs>>();
     expectTypeOf(valueLoss({ factor: 1 })).toEqualTypeOf<Loss<ValueLossInputs>>();

@@ -152,6 +152,13 @@ describe('scale', () => {
     });
   });
 
+  test('reports the loss before any weight, through scales of scales', () => {
+    tf.tidy(() => {
+      const { loss, metrics } = scale(3, scale(2, worth))({ x: tf.scalar(5) });
+      expect([number(loss), number(metrics['unscaled'])]).toEqual([30, 5]);
+    });
+  });
+
   test('passes the context on', () => {
     tf.tidy(() => {
       const counting: Loss<object> = (_inputs, context) => ({ loss: tf.scalar(context?.tokens ?? 0), metrics: {} });
