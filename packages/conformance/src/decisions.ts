@@ -37,10 +37,8 @@ export const decisions: readonly Decision[] = [
       groups(golden).some(({ length, spread }) => length < 2 || (spread <= 1e-6 && has(golden, 'mask'))),
     // What is left of the sources' epsilon in the mean, 1e-8 of it, over sqrt(1e-8).
     explains: ({ part, expected, got }, golden) =>
-      part === 'result' &&
       Number.isFinite(got) &&
-      (Number.isNaN(expected) ||
-        Math.abs(expected - got) <= 1e-4 * Math.max(...tensorOf(golden, 'values').data.map(Math.abs))),
+      (Number.isNaN(expected) || (part === 'result' && Math.abs(expected - got) <= 1e-4 * largest(golden, 'values'))),
     instead: finite,
   },
   {
@@ -52,6 +50,16 @@ export const decisions: readonly Decision[] = [
     reason: 'a batch without a token teaches nothing, and must not poison the weights (core.md, 1.3 and 1.4)',
     applies: (golden) => groups(golden).some(({ length }) => length === 0),
     explains: ({ expected, got }) => Number.isNaN(expected) && got === 0,
+  },
+  {
+    name: 'masked-vocabulary',
+    files: /^entropy\./,
+    cases: 'logits of -Infinity',
+    source: 'NaN (0 times infinity)',
+    ours: 'the entropy over the other tokens',
+    reason: 'a token that cannot be sampled adds nothing: p log p is 0 at p = 0 (core.md, 1.2)',
+    applies: (golden) => has(golden, 'logits') && tensorOf(golden, 'logits').data.includes(Number.NEGATIVE_INFINITY),
+    explains: ({ expected, got }) => Number.isNaN(expected) && Number.isFinite(got),
   },
   {
     name: 'functions-not-names',
@@ -121,6 +129,8 @@ function isPulledBack({ part, index, got }: Mismatch, golden: GoldenCase): boole
   return Math.abs(got - expected) <= absolute + relative * Math.abs(expected);
 }
 
+const largest = (golden: GoldenCase, name: string): number => Math.max(...tensorOf(golden, name).data.map(Math.abs));
+
 function finite(outcome: Outcome): boolean {
   if (outcome.kind !== 'computed') return false;
   return Object.values(outcome.outputs).every(({ data }) => Array.from(data).every(Number.isFinite));
@@ -147,16 +157,17 @@ interface Group {
   readonly spread: number;
 }
 
-/** The values that count, all together or by row, as the case averages them. */
+/** The values that count, all together or along an axis, as the case averages them. */
 function groups(golden: GoldenCase): readonly Group[] {
   const values = [golden.inputs['values'], golden.inputs['advantages']].find(isTensor) ?? maskOf(golden);
   if (values === undefined) return [];
   const mask = maskOf(golden);
   const columns = values.shape.at(-1) ?? 1;
-  const byRow = golden.params['axis'] !== undefined || golden.params['dim'] !== undefined;
+  const axis = golden.params['axis'] ?? golden.params['dim'];
+  const groupOf = (i: number): number => (axis == null ? 0 : axis === 0 ? i % columns : Math.floor(i / columns));
   const gathered = new Map<number, number[]>();
   values.data.forEach((value, i) => {
-    const key = byRow ? Math.floor(i / columns) : 0;
+    const key = groupOf(i);
     const group = gathered.get(key) ?? [];
     gathered.set(key, group);
     if (mask ? mask.data[i] !== 0 : !Number.isNaN(value)) group.push(value);

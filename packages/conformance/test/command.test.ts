@@ -255,6 +255,57 @@ describe('decisions', () => {
     expect(await only(file, whitened([2.5, 3.5], [-0.7, 0.7]))).toMatchObject({ status: 'failed' });
   });
 
+  test('a token of probability 0 excuses a NaN of the source, and no number', async () => {
+    const entropy = (value: number): object => ({
+      name: 'entropy',
+      function: 'entropy_from_logits',
+      inputs: { logits: tensor([[0, 0, Number.NEGATIVE_INFINITY]]) },
+      params: {},
+      outputs: { entropy: tensor([value]) },
+    });
+    expect(await only('entropy.trl.json', entropy(Number.NaN))).toMatchObject({ decision: 'masked-vocabulary' });
+    expect(await only('entropy.trl.json', entropy(Math.LN2))).toMatchObject({ status: 'passed' });
+    expect(await only('entropy.trl.json', entropy(Math.log(3)))).toMatchObject({ status: 'failed' });
+  });
+
+  test('a row without a token excuses the outcome in its last column, and nothing else', async () => {
+    const shaped = (reward: readonly number[][]): object => ({
+      name: 'empty row',
+      function: 'compute_reward',
+      inputs: {
+        r: tensor([2, 3]),
+        kl: tensor([
+          [0.5, 1],
+          [0, 0.25],
+        ]),
+        action_mask: mask([
+          [1, 0],
+          [0, 0],
+        ]),
+      },
+      params: { kl_coef: 0.5, reward_clip_range: [-1, 1] },
+      outputs: { reward: tensor(reward) },
+    });
+    const first = [0.75, -0.5];
+    const run = (second: readonly number[]) => only('kl-penalty.openrlhf.json', shaped([first, [...second]]));
+    expect(await run([0, 0.875])).toMatchObject({ decision: 'no-token-no-reward' });
+    expect(await run([0, -0.125])).toMatchObject({ status: 'passed' });
+    expect(await run([1, -0.125])).toMatchObject({ status: 'failed' });
+  });
+
+  test('an unfinished estimator of the source excuses a number of ours, and a known one does not', async () => {
+    const kl = (kl_penalty: string): object => ({
+      name: 'unfinished',
+      function: 'kl_penalty',
+      inputs: { logprob: tensor([[-1, -0.5]]), ref_logprob: tensor([[-1.5, -0.25]]) },
+      params: { kl_penalty },
+      outputs: { raises: 'NotImplementedError' },
+    });
+    expect(await only('kl-penalty.verl.json', kl('k3+'))).toMatchObject({ decision: 'works-here' });
+    expect(await only('kl-penalty.verl.json', kl('k9'))).toMatchObject({ decision: 'functions-not-names' });
+    expect(await only('kl-penalty.verl.json', kl('k3'))).toMatchObject({ status: 'failed' });
+  });
+
   test('the gradient of the full divergence must be the one of the source, taken to the logits', async () => {
     const p = [0.2, 0.5, 0.3];
     const q = [0.4, 0.4, 0.2];

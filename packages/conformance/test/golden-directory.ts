@@ -9,9 +9,10 @@ export type Numbers = number | readonly Numbers[];
 export function tensor(numbers: Numbers, dtype = 'float64'): object {
   const shape: number[] = [];
   for (let level = numbers; typeof level !== 'number'; level = level[0] as Numbers) shape.push(level.length);
-  const data = [numbers].flat(Number.POSITIVE_INFINITY) as number[];
-  return { shape, dtype, data: data.map((x) => (Number.isFinite(x) ? x : String(x))) };
+  return { shape, dtype, data: flat(numbers).map((x) => (Number.isFinite(x) ? x : String(x))) };
 }
+
+const flat = (numbers: Numbers): readonly number[] => (typeof numbers === 'number' ? [numbers] : numbers.flatMap(flat));
 
 export const mask = (numbers: Numbers): object => tensor(numbers, 'int64');
 
