@@ -14,13 +14,13 @@ export interface Case {
   prepare(): Prepared;
 }
 
-export interface Prepared {
+interface Prepared {
   /** Runs once to the end, leaving no tensor behind, and gives a few numbers that both variants must agree on. */
   run(): Promise<ArrayLike<number>>;
   dispose(): void;
 }
 
-export interface Timing {
+interface Timing {
   readonly medianMs: number;
   /** Median absolute deviation from the median. */
   readonly madMs: number;

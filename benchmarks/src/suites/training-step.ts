@@ -16,6 +16,7 @@ interface Trainable {
 export const trainingStep: readonly Case[] = [
   classifier('stories260K', { hiddenSize: 64, layers: 5, heads: 8, keyValueHeads: 4, intermediateSize: 172 }, 64, 64),
   classifier('hidden256', { hiddenSize: 256, layers: 4, heads: 4, keyValueHeads: 4, intermediateSize: 688 }, 8, 64),
+  classifier('hidden512', { hiddenSize: 512, layers: 2, heads: 8, keyValueHeads: 8, intermediateSize: 1376 }, 8, 64),
   languageModel(
     'vocabulary4096',
     { hiddenSize: 256, layers: 4, heads: 4, keyValueHeads: 4, intermediateSize: 688 },
