@@ -41,7 +41,12 @@ const variance: Family['run'] = (golden) =>
 function whitenEverywhere(x: tf.Tensor2D, mask: tf.Tensor2D, options: WhitenOptions): tf.Tensor {
   const { kind = 'sample', shiftMean = true } = options;
   const mean = maskedMean(x, mask);
-  const scaled = tf.div(tf.sub(x, mean), tf.sqrt(tf.add(maskedVariance(x, mask, { kind }), 1e-8)));
+  const centered = tf.sub(x, mean);
+  // The second pass removes what float32 left of the mean in the first, as `whiten` does.
+  const scaled = tf.div(
+    tf.sub(centered, maskedMean(centered, mask)),
+    tf.sqrt(tf.add(maskedVariance(x, mask, { kind }), 1e-8)),
+  );
   return tf.where(tf.greater(mask, 0), whiten(x, mask, options), shiftMean ? scaled : tf.add(scaled, mean));
 }
 
