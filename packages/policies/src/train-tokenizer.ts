@@ -42,7 +42,7 @@ export function trainTokenizer(
     const [left, right] = best;
     const parts = [tokens[left] as string, tokens[right] as string] as const;
     const merged = parts.join('');
-    // Two ways of cutting give the same token once in a while: ab + c after a + bc.
+    // Should two pairs ever spell the same token (ab + c, a + bc), it stays one entry of the vocabulary.
     const id = ids.get(merged) ?? tokens.push(merged) - 1;
     ids.set(merged, id);
     merges.push(parts);
