@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DataError, OptionError, type Rng } from '@tsrl/core';
 import { type BinaryPolicy, stopGradient } from '@tsrl/tensor';
-import { type Llama, namedVariable } from './llama.js';
+import type { Llama } from './llama.js';
+import { namedVariable } from './llama-weights.js';
 import type { LanguageModel } from './load.js';
 
 /** A classifier of texts: a language model with one of the two policy forms over it (core.md, 2.6). */

@@ -1,7 +1,8 @@
 export type { HeadForm, HeadInit, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
 export { type HeadPolicyOptions, headPolicy } from './head-policy.js';
-export { createLlama, type Llama, type LlamaOptions, llamaShapes } from './llama.js';
+export { createLlama, type Llama, type LlamaOptions } from './llama.js';
 export { type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './llama-config.js';
+export { llamaShapes } from './llama-weights.js';
 export {
   type BinaryFile,
   type LanguageModel,

@@ -1,8 +1,9 @@
 import { DataError, show } from '@tsrl/core';
 import { parseSafetensors, type Safetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
 import { isJsonObject, parseJsonObject } from './json.js';
-import { createLlama, type Llama, type LlamaOptions, llamaShapes } from './llama.js';
+import { createLlama, type Llama, type LlamaOptions } from './llama.js';
 import { type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './llama-config.js';
+import { EMBEDDING, llamaShapes } from './llama-weights.js';
 import { parseTokenizer, type Tokenizer } from './tokenizer.js';
 
 /** A text file and its name, for errors. */
@@ -114,8 +115,6 @@ function locate(config: LlamaConfig, shards: readonly Shard[], configFile: strin
   if (config.tieWordEmbeddings) checkTied(where);
   return where;
 }
-
-const EMBEDDING = 'model.embed_tokens.weight';
 
 /** Some files store a tied output projection all the same; another one than the embedding would be lost silently. */
 function checkTied(where: ReadonlyMap<string, Shard>): void {
