@@ -34,5 +34,8 @@ function singleTokens({ tokenizer }: LanguageModel, words: readonly string[]): s
     tokenizer.tokenId(word) !== undefined || tokenizer.encodePlain(word).length === 1;
   const single = words.filter(isOne);
   if (single.length > 0) return single;
-  throw new DataError('tokenizer', `has no single token for any of ${JSON.stringify(words)}; name others by --positive and --negative`);
+  throw new DataError(
+    'tokenizer',
+    `has no single token for any of ${JSON.stringify(words)}; name others by --positive and --negative`,
+  );
 }

@@ -70,19 +70,34 @@ function program(interruption: { readonly aborted: boolean }): Command {
     .addOption(textColumn)
     .addOption(labelColumn)
     .option('--model <dir>', 'a Llama-family model in Hugging Face layout (default: a small one, from random weights)')
-    .addOption(new Option('--policy <form>', 'class from a head, or from yes/no tokens').choices(['head', 'verbalizer']))
+    .addOption(
+      new Option('--policy <form>', 'class from a head, or from yes/no tokens').choices(['head', 'verbalizer']),
+    )
     .option('--template <text>', 'prompt of the verbalizer, with {text} in it')
     .option('--positive <word...>', 'verbalizer: words for class 1, one token each')
     .option('--negative <word...>', 'verbalizer: words for class 0, one token each')
     .addOption(new Option('--trainable <part>', 'train every weight, or the head alone').choices(['full', 'head']))
-    .addOption(new Option('--sampling <way>', 'show classes as they come, or equally often (default: by method and data)').choices(['plain', 'balanced']))
-    .addOption(new Option('--actions <mode>', 'binary-ppo: count both actions, or draw them').choices(['enumerate', 'sample']))
-    .addOption(new Option('--baseline <kind>', 'binary-ppo: exact value, or a value head').choices(['analytic', 'valueHead']))
+    .addOption(
+      new Option(
+        '--sampling <way>',
+        'show classes as they come, or equally often (default: by method and data)',
+      ).choices(['plain', 'balanced']),
+    )
+    .addOption(
+      new Option('--actions <mode>', 'binary-ppo: count both actions, or draw them').choices(['enumerate', 'sample']),
+    )
+    .addOption(
+      new Option('--baseline <kind>', 'binary-ppo: exact value, or a value head').choices(['analytic', 'valueHead']),
+    )
     .option('--label-noise <share>', 'flip this share of the training labels on purpose', number('--label-noise'))
     .option('--imbalance <ratio>', 'cut class 1 until the classes stand ratio to 1', number('--imbalance'))
     .option('--refreshes <n>', 'how often the behaviour policy is taken anew', number('--refreshes'))
     .option('--epochs <n>', 'passes over the texts of a refresh', number('--epochs'))
-    .option('--refresh-batches <n>', 'minibatches in a refresh (default: 12 for binary-ppo, all for sft)', number('--refresh-batches'))
+    .option(
+      '--refresh-batches <n>',
+      'minibatches in a refresh (default: 12 for binary-ppo, all for sft)',
+      number('--refresh-batches'),
+    )
     .option('--batch-size <n>', 'texts in a step', number('--batch-size'))
     .option('--learning-rate <r>', 'peak of AdamW (default: by the number of weights)', number('--learning-rate'))
     .option('--max-length <n>', 'tokens read of a text', number('--max-length'))
@@ -118,8 +133,29 @@ function program(interruption: { readonly aborted: boolean }): Command {
 }
 
 const SETTINGS = [
-  ...['method', 'policy', 'template', 'positive', 'negative', 'trainable', 'sampling', 'actions', 'baseline', 'labelNoise'],
-  ...['imbalance', 'refreshes', 'epochs', 'refreshBatches', 'batchSize', 'learningRate', 'maxLength', 'backend', 'seed'],
+  ...[
+    'method',
+    'policy',
+    'template',
+    'positive',
+    'negative',
+    'trainable',
+    'sampling',
+    'actions',
+    'baseline',
+    'labelNoise',
+  ],
+  ...[
+    'imbalance',
+    'refreshes',
+    'epochs',
+    'refreshBatches',
+    'batchSize',
+    'learningRate',
+    'maxLength',
+    'backend',
+    'seed',
+  ],
 ] as readonly (keyof TrainSettings)[];
 
 /** The settings among the options: what was not given stays away. */

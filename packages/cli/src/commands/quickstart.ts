@@ -6,7 +6,6 @@ import { writeFileAtomically } from '@tsrl/training/node';
 import pc from 'picocolors';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
 import { damageAndSplit, type RunData } from '../prepare-data.js';
-import { renderReport } from '../report/index.js';
 import type { ReportRun } from '../result.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
@@ -62,6 +61,7 @@ export async function quickstartCommand(
     `${data.train.length} generated support messages, ${Math.round(100 * prior)} % of them urgent, ` +
     `${Math.round(100 * labelNoise)} % of the labels flipped; the same small model from the same random weights, ` +
     'the same number of steps; tested on clean labels.';
+  const { renderReport } = await import('../report/index.js');
   const page = renderReport({ title: 'tsrl quickstart', summary, runs, ceiling });
   await writeFileAtomically(report, page);
   process.stdout.write('\n');

@@ -2,12 +2,11 @@ import { createRng, type Json } from '@tsrl/core';
 import { useBackend } from '@tsrl/tensor';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
 import { type DataFiles, fingerprint, loadRunData } from '../prepare-data.js';
-import { renderReport } from '../report/index.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import { checkSettings, completeSettings, type GivenSettings } from '../settings.js';
-import { count, trainRun } from '../train-run.js';
 import { printResult } from '../tables.js';
+import { count, trainRun } from '../train-run.js';
 
 /** The options of `tsrl train` beside the settings. */
 export interface TrainArguments extends DataFiles {
@@ -74,6 +73,7 @@ export async function trainCommand(
     process.exitCode = 130;
     return;
   }
+  const { renderReport } = await import('../report/index.js'); // half a second that other commands need not wait
   const summary = `${settings.method} trained on ${args.train}, tested on ${args.test}.`;
   await directory.setReport(renderReport({ title: `${settings.method}: ${args.out}`, summary, runs: [outcome] }));
   if (args.json) process.stdout.write(`${JSON.stringify(outcome.result, null, 2)}\n`);
