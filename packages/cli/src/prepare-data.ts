@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { Rng } from '@tsrl/core';
+import { DataError, type Rng } from '@tsrl/core';
 import { classCounts, flipLabels, type LabelledText, stratifiedSplit, subsampleToImbalance } from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
 import type { Examples } from '@tsrl/training';
@@ -38,7 +38,21 @@ export async function loadRunData(
     test: await load(test),
     validation: validation && (await load(validation)),
   };
+  if (!given.validation) expectEnoughToSplit(given.train, train, damage.imbalance);
   return { ...damageAndSplit(given.train, given.validation || undefined, damage, rng), test: given.test };
+}
+
+/** Training and validation part need both classes each. */
+function expectEnoughToSplit(examples: readonly LabelledText[], file: string, imbalance: number | null): void {
+  const [zeros, ones] = classCounts(examples);
+  const kept = imbalance === null ? ones : Math.min(ones, Math.round(zeros / imbalance));
+  if (Math.min(zeros, kept) >= 2) return;
+  const cut = kept < ones ? ` after --imbalance ${imbalance}` : '';
+  throw new DataError(
+    file,
+    `expected two texts or more of each class, to split off validation texts (or a file for --validation); ` +
+      `got ${zeros} of class 0 and ${Math.max(kept, 1)} of class 1${cut}`,
+  );
 }
 
 /**
@@ -58,6 +72,23 @@ export function damageAndSplit(
   if (validation) return { train: noisy.examples, validation, flippedLabels };
   const [train, held] = stratifiedSplit(noisy.examples, VALIDATION_SHARE, rng.fork('split'));
   return { train, validation: held, flippedLabels };
+}
+
+/** The texts of a run as token ids. */
+export interface RunExamples {
+  readonly train: Examples;
+  readonly validation: Examples;
+  readonly test: Examples;
+}
+
+/** @throws what `encode` throws: a template longer than `maxLength`, a token outside the vocabulary */
+export function tokenizeRun(
+  encode: (text: string, maxLength: number) => Int32Array,
+  { train, validation, test }: RunData,
+  maxLength: number,
+): RunExamples {
+  const examples = (texts: readonly LabelledText[]): Examples => tokenize(encode, texts, maxLength);
+  return { train: examples(train), validation: examples(validation), test: examples(test) };
 }
 
 /** Texts as token ids, cut to `maxLength`. */

@@ -13,14 +13,8 @@ const WRONG_INPUT = 2;
 
 /** Runs the command line; resolves to the exit code: 0, 2 for wrong input, 130 when interrupted, 1 for a fault. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const interruption = { aborted: false };
-  const interrupt = (): void => {
-    if (interruption.aborted) process.exit(130); // the second time, at once
-    interruption.aborted = true;
-  };
-  process.on('SIGINT', interrupt);
   try {
-    await program(interruption).parseAsync([...argv]);
+    await program().parseAsync([...argv]);
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_INPUT; // it has said why
@@ -30,6 +24,19 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     process.stderr.write(`tsrl: this should not have happened, please report it\n${(error as Error).stack}\n`);
     return 1;
+  }
+}
+
+/** Runs a command that stops in good order when it is interrupted; the second time, the process ends at once. */
+async function interruptible(command: (signal: { readonly aborted: boolean }) => Promise<void>): Promise<void> {
+  const signal = { aborted: false };
+  const interrupt = (): void => {
+    if (signal.aborted) process.exit(130);
+    signal.aborted = true;
+  };
+  process.on('SIGINT', interrupt);
+  try {
+    await command(signal);
   } finally {
     process.off('SIGINT', interrupt);
   }
@@ -43,7 +50,7 @@ const number =
     return value;
   };
 
-function program(interruption: { readonly aborted: boolean }): Command {
+function program(): Command {
   const tsrl = new Command('tsrl')
     .description('Binary classification with language models by reward maximisation, without Python.')
     .version(ownVersion())
@@ -58,7 +65,7 @@ function program(interruption: { readonly aborted: boolean }): Command {
     .description('Train SFT and BinaryPPO on a generated task with noisy, unbalanced labels, and compare them (2 min).')
     .option('--seed <n>', 'seed of data, weights and order', number('--seed'), 1)
     .option('--out <dir>', 'where to write', 'runs/quickstart')
-    .action((options) => quickstartCommand(options, interruption));
+    .action((options) => interruptible((signal) => quickstartCommand(options, signal)));
 
   const train = tsrl
     .command('train')
@@ -108,7 +115,9 @@ function program(interruption: { readonly aborted: boolean }): Command {
     .option('--force', 'replace the run in --out')
     .option('--json', 'print result.json on standard output, and nothing else there')
     .requiredOption('--out <dir>', 'directory of the run');
-  train.action((options: TrainArguments & GivenSettings) => trainCommand(settingsOf(options), options, interruption));
+  train.action((options: TrainArguments & GivenSettings) =>
+    interruptible((signal) => trainCommand(settingsOf(options), options, signal)),
+  );
 
   tsrl
     .command('predict')

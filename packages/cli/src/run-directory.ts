@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, type Json, StateError } from '@tsrl/core';
 import { differences, type Evaluation } from '@tsrl/training';
@@ -20,6 +20,9 @@ export interface RunDirectory {
 }
 
 const OURS = ['result.json', 'history.jsonl', 'report.html', 'checkpoint', 'model', 'config.json'];
+
+/** What a killed process left: a model half written, beside its place. */
+const LEFT = /^\.model-\w{6}$/;
 
 /**
  * Takes a directory for a run of this configuration: an empty one, one that holds no run, or, with `resume`, one that
@@ -46,8 +49,13 @@ export async function claimRunDirectory(
     }
   }
   if (force && !resume) for (const name of OURS) await rm(join(path, name), { recursive: true, force: true });
-  await mkdir(path, { recursive: true });
-  await writeFileAtomically(config, `${JSON.stringify(configuration, null, 2)}\n`);
+  try {
+    await mkdir(path, { recursive: true });
+    for (const name of await readdir(path)) if (LEFT.test(name)) await rm(join(path, name), { recursive: true });
+    await writeFileAtomically(config, `${JSON.stringify(configuration, null, 2)}\n`);
+  } catch (cause) {
+    throw new DataError(path, `cannot be written to (${(cause as Error).message})`, { cause });
+  }
 
   const history = join(path, 'history.jsonl');
   const report = join(path, 'report.html');

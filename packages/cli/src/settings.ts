@@ -87,6 +87,9 @@ export function checkSettings(given: GivenSettings): void {
   within('--label-noise', given.labelNoise, (x) => x >= 0 && x < 0.5, 'in [0, 0.5)');
   within('--imbalance', given.imbalance, (x) => x >= 1 && Number.isFinite(x), 'at least 1');
   within('--learning-rate', given.learningRate, (x) => x > 0 && Number.isFinite(x), 'positive');
+  if (given.policy === 'verbalizer' && given.trainable === 'head') {
+    throw new OptionError('tsrl', '--trainable', 'full with --policy verbalizer, which has no head', 'head');
+  }
 }
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -21,12 +21,13 @@ export function printResult({ method, metrics, data, seconds, tokensPerSecond }:
   for (const [name, label] of FIGURES) table.push([label, figure(metrics[name])]);
   table.push(['expected calibration error', figure(metrics.ece)]);
   const speed = `${seconds.toFixed(1)} s of training, ${Math.round(tokensPerSecond).toLocaleString('en')} tokens/s`;
-  console.log(`${table.toString()}
+  process.stdout.write(`${table.toString()}
 on ${data.test.examples} texts at threshold ${metrics.threshold}; ${speed}
 
 report   ${pc.underline(run.report)}
 model    ${run.model}
-try it   tsrl predict --model ${run.model} --text "..."`);
+try it   tsrl predict --model ${run.model} --text "..."
+`);
 }
 
 /** Several runs on one test set, and the best that is possible. */
@@ -38,5 +39,5 @@ export function printComparison(runs: readonly ReportRun[], ceiling: Ceiling): v
     table.push([label, ...runs.map(({ result }) => value(result.metrics, name)), figure(ceiling[name])]);
   }
   table.push(['seconds', ...runs.map(({ result }) => result.seconds.toFixed(1)), '']);
-  console.log(table.toString());
+  process.stdout.write(`${table.toString()}\n`);
 }

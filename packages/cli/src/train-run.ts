@@ -9,7 +9,7 @@ import type { TextPolicy } from '@tsrl/policies';
 import { writePolicyDirectory } from '@tsrl/policies/node';
 import { scoreExamples, type TrainEvent, train } from '@tsrl/training';
 import { fileStore } from '@tsrl/training/node';
-import { type RunData, sizeOf, tokenize } from './prepare-data.js';
+import { type RunData, type RunExamples, sizeOf } from './prepare-data.js';
 import type { ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Screen } from './screen.js';
@@ -21,6 +21,8 @@ export interface Run {
   /** What `config.json` says; the checkpoint must agree. */
   readonly configuration: Json;
   readonly data: RunData;
+  /** The same, tokenised: what a tokenizer objects to is found before the run's directory is touched. */
+  readonly examples: RunExamples;
   readonly policy: TextPolicy;
   readonly backend: string;
   readonly directory: RunDirectory;
@@ -39,10 +41,7 @@ export type RunOutcome = ReportRun | 'interrupted';
 export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
   const { settings, data, policy, directory } = run;
   const { batchSize, maxLength, refreshes, epochs, sampling, seed } = settings;
-  const encode = (text: string, most: number): Int32Array => policy.encode(text, most);
-  const examples = tokenize(encode, data.train, maxLength);
-  const validation = tokenize(encode, data.validation, maxLength);
-  const test = tokenize(encode, data.test, maxLength);
+  const { train: examples, validation, test } = run.examples;
 
   const passSize = sampling === 'balanced' ? balancedSize(examples.labels) : examples.labels.length;
   const size = Math.min(passSize, (settings.refreshBatches ?? Number.POSITIVE_INFINITY) * batchSize);

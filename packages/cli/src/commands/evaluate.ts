@@ -1,9 +1,9 @@
 import { loadLabelledTexts } from '@tsrl/data/node';
 import { binaryMetrics } from '@tsrl/evaluation';
-import { readPolicyDirectory } from '@tsrl/policies/node';
 import { type BackendName, useBackend } from '@tsrl/tensor';
 import { scoreExamples } from '@tsrl/training';
 import { tokenize } from '../prepare-data.js';
+import { readSavedModel } from '../saved-model.js';
 
 export interface EvaluateArguments {
   readonly model: string;
@@ -19,9 +19,11 @@ export async function evaluateCommand(args: EvaluateArguments): Promise<void> {
   const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
   const examples = await loadLabelledTexts(data, { ...columns, allowSingleClass: true });
   await useBackend(backend);
-  const { policy, settings } = await readPolicyDirectory(model);
+  const { policy, settings } = await readSavedModel(model);
   const { sequences, labels } = tokenize((text, most) => policy.encode(text, most), examples, settings.maxLength);
   const { logits } = await scoreExamples(policy, sequences);
+  policy.dispose();
+  policy.language.model.dispose();
   const metrics = binaryMetrics({ logits, labels }, { threshold: settings.threshold });
   process.stdout.write(`${JSON.stringify({ metrics }, null, 2)}\n`);
 }

@@ -5,7 +5,7 @@ import { useBackend } from '@tsrl/tensor';
 import { writeFileAtomically } from '@tsrl/training/node';
 import pc from 'picocolors';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { damageAndSplit, type RunData } from '../prepare-data.js';
+import { damageAndSplit, type RunData, tokenizeRun } from '../prepare-data.js';
 import type { ReportRun } from '../result.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
@@ -44,11 +44,23 @@ export async function quickstartCommand(
     const policy = makePolicy(language, settings, { prior: 0.5, rng: root.fork('policy') });
     const configuration: Json = { ...settings, backend, data: SIZE };
     const directory = await claimRunDirectory(join(out, given.method), configuration, { force: true });
-    const run = { settings, configuration, data, policy, backend, directory, resume: false, signal: interruption };
+    const examples = tokenizeRun(policy.encode, data, settings.maxLength);
+    const run = {
+      settings,
+      configuration,
+      data,
+      examples,
+      policy,
+      backend,
+      directory,
+      resume: false,
+      signal: interruption,
+    };
     const outcome = await trainRun(run, screen);
     policy.dispose();
     language.model.dispose();
     if (outcome === 'interrupted') {
+      screen.say('interrupted; quickstart starts over the next time');
       process.exitCode = 130;
       return;
     }

@@ -1,7 +1,8 @@
-import { createRng, type Json } from '@tsrl/core';
+import { relative, resolve, sep } from 'node:path';
+import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { useBackend } from '@tsrl/tensor';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { type DataFiles, fingerprint, loadRunData } from '../prepare-data.js';
+import { type DataFiles, fingerprint, loadRunData, tokenizeRun } from '../prepare-data.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import { checkSettings, completeSettings, type GivenSettings } from '../settings.js';
@@ -26,6 +27,7 @@ export async function trainCommand(
 ): Promise<void> {
   // Everything that can be wrong with the input is found before the run's directory is touched.
   checkSettings(given);
+  checkArguments(args);
   const seed = given.seed ?? 0;
   const root = createRng(seed);
   const damage = { labelNoise: given.labelNoise ?? 0, imbalance: given.imbalance ?? null };
@@ -40,6 +42,8 @@ export async function trainCommand(
   const prior = settings.sampling === 'balanced' ? 0.5 : positives / data.train.length;
   const policy = makePolicy(language, settings, { prior, rng: root.fork('policy') });
 
+  const examples = tokenizeRun(policy.encode, data, settings.maxLength);
+
   const configuration: Json = {
     ...settings,
     backend,
@@ -47,6 +51,8 @@ export async function trainCommand(
     train: await fingerprint(args.train),
     test: await fingerprint(args.test),
     validation: args.validation ? await fingerprint(args.validation) : null,
+    textColumn: args.textColumn ?? 'text',
+    labelColumn: args.labelColumn ?? 'label',
   };
   const directory = await claimRunDirectory(args.out, configuration, args);
   screen.say(
@@ -59,6 +65,7 @@ export async function trainCommand(
       settings,
       configuration,
       data,
+      examples,
       policy,
       backend,
       directory,
@@ -68,6 +75,8 @@ export async function trainCommand(
     },
     screen,
   );
+  policy.dispose();
+  language.model.dispose();
   if (outcome === 'interrupted') {
     screen.say(`interrupted; the same command with --resume goes on from ${directory.checkpoint}`);
     process.exitCode = 130;
@@ -78,6 +87,17 @@ export async function trainCommand(
   await directory.setReport(renderReport({ title: `${settings.method}: ${args.out}`, summary, runs: [outcome] }));
   if (args.json) process.stdout.write(`${JSON.stringify(outcome.result, null, 2)}\n`);
   else printResult(outcome.result, directory);
+}
+
+function checkArguments({ maxMinutes, resume, force, model, out }: TrainArguments): void {
+  if (maxMinutes !== undefined && !(maxMinutes > 0)) {
+    throw new OptionError('tsrl', '--max-minutes', 'positive', maxMinutes);
+  }
+  if (resume && force) throw new DataError('tsrl', '--resume goes on with a run and --force replaces it: give one');
+  const [first] = model === undefined ? [undefined] : relative(resolve(out), resolve(model)).split(sep);
+  if (first === '' || first === 'model') {
+    throw new DataError(out, `--out holds the model to begin with, ${model}, which the run would replace`);
+  }
 }
 
 const parameters = (weights: ReadonlyMap<string, { readonly size: number }>): number =>
