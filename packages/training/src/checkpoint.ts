@@ -1,4 +1,4 @@
-import { type Json, StateError, show } from '@tsrl/core';
+import { DataError, type Json, StateError, show } from '@tsrl/core';
 import { parseSafetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
 
 /** All that a run needs to go on exactly: float32 tensors by name, and the rest as JSON. */
@@ -40,7 +40,11 @@ export function decodeSnapshot(bytes: Uint8Array, file: string): Snapshot {
     if (!(data instanceof Float32Array)) throw new StateError(file, `tensor ${show(name)} must be F32`);
     tensors[name] = { shape, data };
   }
-  return { tensors, state: JSON.parse(state) as Json };
+  try {
+    return { tensors, state: JSON.parse(state) as Json };
+  } catch (cause) {
+    throw new DataError(file, 'the state of the run is not JSON', { cause });
+  }
 }
 
 /** Keeps the last snapshot in memory: for tests, notebooks and the browser. */

@@ -55,16 +55,10 @@ export async function readWeights(variables: readonly tf.Variable[]): Promise<We
   return weights;
 }
 
-/** @throws StateError when a variable has no weights, or weights of another shape */
+/** Puts weights that are known to fit into the variables. */
 export function assignWeights(variables: readonly tf.Variable[], weights: Weights): void {
   for (const variable of variables) {
-    const stored = weights[variable.name];
-    if (!stored) throw new StateError('checkpoint', `has no weights for ${show(variable.name)}`);
-    if (!tf.util.arraysEqual([...stored.shape], variable.shape)) {
-      const got = `[${stored.shape.join(', ')}]`;
-      throw new StateError('checkpoint', `${variable.name} must be [${variable.shape.join(', ')}]; got ${got}`);
-    }
-    const tensor = tf.tensor(stored.data, variable.shape);
+    const tensor = tf.tensor((weights[variable.name] as Weights[string]).data, variable.shape);
     variable.assign(tensor);
     tensor.dispose();
   }
@@ -99,7 +93,7 @@ export async function toSnapshot(state: RunState, policy: BinaryPolicy, configur
 /**
  * Puts the weights of a snapshot into the policy and returns the state of its run.
  *
- * @throws StateError when the snapshot is of another configuration or another model; nothing has changed then
+ * @throws StateError when the snapshot is of another configuration, model or optimizer; nothing has changed then
  */
 export function fromSnapshot(
   { tensors, state }: Snapshot,
@@ -121,16 +115,17 @@ export function fromSnapshot(
     const chosen = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
     return Object.fromEntries(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
   };
-  const moments = under('optimizer/');
-  for (const name of Object.keys(fresh.tensors)) {
-    if (!moments[name]) throw new StateError('checkpoint', `has no optimizer state ${show(name)}`);
-  }
-  assignWeights(policy.variables, under('weights/'));
+  const model = Object.fromEntries(policy.variables.map((variable) => [variable.name, variable]));
+  const [weights, best, moments] = [under('weights/'), under('best/'), under('optimizer/')];
+  expectFit('model', weights, model);
+  if (saved.best) expectFit('model', best, model);
+  expectFit('optimizer', moments, fresh.tensors);
+  assignWeights(policy.variables, weights);
   const logits = tensors['observed/logits'];
   const values = tensors['observed/values'];
   return {
     ...saved.run,
-    best: saved.best && { ...saved.best, weights: under('best/') },
+    best: saved.best && { ...saved.best, weights: best },
     observed: logits
       ? { logits: Float64Array.from(logits.data), ...(values ? { values: Float64Array.from(values.data) } : {}) }
       : null,
@@ -145,6 +140,18 @@ export function fromSnapshot(
 
 const prefixed = (prefix: string, weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, weight]) => [prefix + name, weight]));
+
+type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
+
+/** Throws a StateError that lists every tensor that is there or here only, or has two shapes. */
+function expectFit(what: string, there: Shapes, here: Shapes): void {
+  const shapeOf = (tensors: Shapes, name: string): string =>
+    tensors[name] ? `[${tensors[name].shape.join(', ')}]` : 'missing';
+  const misfits = [...new Set([...Object.keys(there), ...Object.keys(here)])]
+    .filter((name) => shapeOf(there, name) !== shapeOf(here, name))
+    .map((name) => `${name} is ${shapeOf(there, name)} there and ${shapeOf(here, name)} here`);
+  if (misfits.length > 0) throw new StateError('checkpoint', `does not fit the ${what}: ${misfits.join('; ')}`);
+}
 
 /** Where two configurations differ, one sentence each: `batchSize is 32 there and 64 here`. */
 export function differences(there: Json, here: Json, path = ''): string[] {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { BinaryPolicy } from '@tsrl/tensor';
+import { OptionError, StateError } from '@tsrl/core';
+import type { BinaryPolicy, BinaryScores } from '@tsrl/tensor';
 import { tokenBatch } from './examples.js';
 
 /** What a policy says of each example, downloaded. */
@@ -13,12 +14,17 @@ export interface Scored {
 /**
  * Scores texts without a gradient, in batches of similar length; the order of the result is that of the sequences.
  * The same sequences give the same numbers on one backend, in any process.
+ *
+ * @throws OptionError for a batch size that is no count, StateError when values are asked of a policy without them
  */
 export async function scoreExamples(
   policy: BinaryPolicy,
   sequences: readonly Int32Array[],
   { batchSize = 64, values = false }: { readonly batchSize?: number; readonly values?: boolean } = {},
 ): Promise<Scored> {
+  if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
+    throw new OptionError('scoreExamples', 'batchSize', 'an integer of at least 1', batchSize);
+  }
   const length = (i: number): number => (sequences[i] as Int32Array).length;
   const order = Int32Array.from(sequences, (_, i) => i).sort((i, j) => length(i) - length(j) || i - j);
   const logits = new Float64Array(sequences.length);
@@ -26,8 +32,10 @@ export async function scoreExamples(
   for (let start = 0; start < order.length; start += batchSize) {
     const positions = order.subarray(start, start + batchSize);
     const tokens = tokenBatch(sequences, positions);
-    const scores = tf.tidy(() => ({ ...policy.score(tokens, { values }) }));
+    let scores: BinaryScores | undefined;
     try {
+      scores = tf.tidy(() => ({ ...policy.score(tokens, { values }) }));
+      if (values && !scores.values) throw new StateError('scoreExamples', 'the policy gives no values V(x)');
       const z = await scores.logits.data();
       positions.forEach((at, i) => {
         logits[at] = z[i] as number;
@@ -39,8 +47,7 @@ export async function scoreExamples(
         });
       }
     } finally {
-      tf.dispose([tokens.ids, tokens.lengths, scores.logits]);
-      if (scores.values) scores.values.dispose();
+      tf.dispose([{ ...tokens }, { ...scores }]);
     }
   }
   return values ? { logits, values: valued } : { logits };

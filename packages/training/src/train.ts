@@ -1,13 +1,14 @@
-import { createRng, type Json, OptionError, type Rng } from '@tsrl/core';
+import { createRng, DivergenceError, expectLength, type Json, OptionError, type Rng } from '@tsrl/core';
 import { bucketedBatches, shuffledIndices } from '@tsrl/data';
 import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
 import type { GradientTransform } from '@tsrl/optim';
 import type { BinaryPolicy } from '@tsrl/tensor';
-import type { CheckpointStore } from './checkpoint.js';
+import type { CheckpointStore, Snapshot } from './checkpoint.js';
 import type { Evaluation, StopReason, TrainEvent } from './events.js';
 import type { Examples } from './examples.js';
+import type { ComputeGradients } from './gradients.js';
 import type { Columns, Method } from './method.js';
-import { assignWeights, fromSnapshot, initialState, readWeights, toSnapshot } from './run-state.js';
+import { assignWeights, fromSnapshot, initialState, type RunState, readWeights, toSnapshot } from './run-state.js';
 import { scoreExamples } from './score-examples.js';
 import { trainStep } from './train-step.js';
 
@@ -28,7 +29,7 @@ export interface TrainOptions<C extends Columns> {
   readonly refreshes: number;
   /** Passes over the examples of a refresh. */
   readonly epochs: number;
-  /** Examples of a refresh; a whole pass by default. Smaller refreshes go through the passes piece by piece. */
+  /** Examples of a refresh; a whole pass by default. Smaller refreshes go through pass after pass, leaving nothing out. */
   readonly refreshSize?: number;
   readonly batchSize: number;
   /** Examples whose activations are held at once; the batch by default. The result differs by rounding only. */
@@ -40,6 +41,8 @@ export interface TrainOptions<C extends Columns> {
   readonly score?: (metrics: BinaryMetrics) => number;
   /** Evaluations without improvement after which training ends; never by default. */
   readonly patience?: number;
+  /** How gradients are computed: in this thread by default, or by `startWorkers` of `@tsrl/training/node`. */
+  readonly compute?: ComputeGradients;
   /** Where to keep checkpoints: one at every evaluation, and one whenever `checkpointSeconds` have passed. */
   readonly store?: CheckpointStore;
   readonly checkpointSeconds?: number;
@@ -47,7 +50,10 @@ export interface TrainOptions<C extends Columns> {
   readonly resume?: boolean;
   /** What a resumed run must share with its checkpoint, beside the model; any JSON. */
   readonly configuration?: Json;
-  /** Ends training early, with a last evaluation; counted over all sessions of a resumed run. */
+  /**
+   * Ends training early, with a last evaluation; counted over all sessions of a resumed run. The checkpoint stays
+   * without that evaluation, so that a run resumed with more time goes on as if it had not been stopped.
+   */
   readonly maxSeconds?: number;
   /** Ends training at the next step, after a checkpoint, without another evaluation. */
   readonly signal?: { readonly aborted: boolean };
@@ -72,21 +78,21 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
   const { sample = (labels, rng) => shuffledIndices(labels.length, rng), score = (m) => m.balancedAccuracy } = options;
   const { refreshes, epochs, batchSize, evaluateEach = 'refresh', checkpointSeconds = 30 } = options;
   const { configuration = null, maxSeconds = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = options;
-  expectCounts({ refreshes, epochs, batchSize, ...optional(options, 'refreshSize', 'microBatchSize') });
+  const counts = optional(options, 'refreshSize', 'microBatchSize', 'bucketWindow', 'patience');
+  expectCounts({ refreshes, epochs, batchSize, ...counts });
+  if (options.resume && !store) throw new OptionError('train', 'store', 'given to resume', store);
+  expectExamples('train', examples);
+  if (validation) expectExamples('validation', validation);
 
   const root = createRng(options.seed);
   const pass = (index: number): Int32Array => sample(examples.labels, root.fork(`pass ${index}`));
   const passSize = pass(0).length;
   const size = Math.min(options.refreshSize ?? passSize, passSize);
-  const pieces = Math.floor(passSize / size);
   const lengths = Int32Array.from(examples.sequences, (sequence) => sequence.length);
   const totalSteps = refreshes * epochs * Math.ceil(size / batchSize);
 
-  const fresh = optimizer.init(policy.variables);
-  const snapshot = options.resume ? await store?.load() : undefined;
-  const run = snapshot ? fromSnapshot(snapshot, policy, fresh, configuration) : initialState(fresh);
-  if (snapshot) for (const tensor of Object.values(fresh.tensors)) tensor.dispose();
-  yield { type: 'start', totalSteps, step: run.step, history: [...run.history] };
+  const run = begin(policy, optimizer, options.resume ? await store?.load() : undefined, configuration);
+  if (run.stopped === null && run.step > 0 && run.seconds >= maxSeconds) run.stopped = 'time';
 
   let clock = performance.now();
   let saved = clock;
@@ -107,6 +113,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     if (validation) {
       yield { type: 'evaluate', examples: validation.sequences.length };
       const { logits } = await scoreExamples(policy, validation.sequences);
+      expectLogits(method.name, run.step, logits);
       metrics = binaryMetrics({ logits, labels: validation.labels });
     }
     const value = metrics ? score(metrics) : Number.NEGATIVE_INFINITY;
@@ -124,13 +131,14 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
   }
 
   try {
+    yield { type: 'start', totalSteps, step: run.step, history: [...run.history] };
     while (run.stopped === null && run.refresh < refreshes) {
-      const start = (run.refresh % pieces) * size;
-      const positions = pass(Math.floor(run.refresh / pieces)).subarray(start, start + size);
+      const positions = stretch(pass, passSize, run.refresh * size, size);
       const rng = root.fork(`refresh ${run.refresh}`);
       if (method.observes !== 'nothing' && run.observed === null) {
         yield { type: 'observe', refresh: run.refresh + 1, examples: new Set(positions).size };
         run.observed = await observe(policy, method, examples, positions);
+        expectLogits(method.name, run.step, run.observed.logits);
       }
       const columns = method.prepare({
         labels: pick(examples.labels, positions),
@@ -147,11 +155,8 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
         while (run.stopped === null && run.batch < batches.length) {
           const rows = batches[run.batch] as Int32Array;
           const minibatch = { examples, positions: pick(positions, rows), columns, rows };
-          const micro = optional(options, 'microBatchSize');
-          const step = await trainStep(policy, method, optimizer, run.optimizer, minibatch, {
-            step: run.step,
-            ...micro,
-          });
+          const how = { step: run.step, ...optional(options, 'microBatchSize', 'compute') };
+          const step = await trainStep(policy, method, optimizer, run.optimizer, minibatch, how);
           run.optimizer = step.state;
           run.step++;
           run.batch++;
@@ -183,23 +188,48 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
       if (run.stopped === null && run.refresh < refreshes) yield* checkpoint();
     }
 
-    if (run.stopped === 'aborted') {
+    const stopped: StopReason = run.stopped ?? 'completed';
+    if (stopped === 'aborted' || stopped === 'time') {
       run.stopped = null; // a resumed run goes on
       yield* checkpoint();
-      run.stopped = 'aborted';
+      if (stopped === 'time' && run.summed > 0) yield* evaluate();
     } else {
-      if (run.stopped === 'time' && run.summed > 0) yield* evaluate();
-      run.stopped ??= 'completed';
+      run.stopped = stopped;
       yield* checkpoint();
-      if (run.best) assignWeights(policy.variables, run.best.weights);
     }
+    tick();
+    if (run.best && stopped !== 'aborted') assignWeights(policy.variables, run.best.weights);
     const { history, tokens, seconds, step: steps } = run;
-    const best = run.best && run.stopped !== 'aborted' ? (history[run.best.index] as Evaluation) : null;
-    const stopped: StopReason = run.stopped;
+    const best = run.best && stopped !== 'aborted' ? (history[run.best.index] as Evaluation) : null;
     yield { type: 'end', result: { history, stopped, best, steps, tokens, seconds } };
   } finally {
     for (const tensor of Object.values(run.optimizer.tensors)) tensor.dispose();
   }
+}
+
+/** The state to go on from; the policy then has the weights of the snapshot. */
+function begin(
+  policy: BinaryPolicy,
+  optimizer: GradientTransform,
+  snapshot: Snapshot | undefined,
+  configuration: Json,
+): RunState {
+  const fresh = optimizer.init(policy.variables);
+  if (!snapshot) return initialState(fresh);
+  try {
+    return fromSnapshot(snapshot, policy, fresh, configuration);
+  } finally {
+    for (const tensor of Object.values(fresh.tensors)) tensor.dispose();
+  }
+}
+
+/** `size` positions of one pass after the other, counted from the start of the first. */
+function stretch(pass: (index: number) => Int32Array, passSize: number, start: number, size: number): Int32Array {
+  const first = Math.floor(start / passSize);
+  const from = start - first * passSize;
+  const positions = pass(first).slice(from, from + size);
+  if (positions.length === size) return positions;
+  return Int32Array.from([...positions, ...pass(first + 1).subarray(0, size - positions.length)]);
 }
 
 /** What the policy says of the examples that a refresh shows, at the place of each; 0 for the others. */
@@ -238,6 +268,19 @@ function optional<T extends object, K extends keyof T>(options: T, ...names: K[]
   ) as {
     [P in K]?: NonNullable<T[P]>;
   };
+}
+
+function expectExamples(option: string, { sequences, labels }: Examples): void {
+  if (sequences.length === 0) throw new OptionError('train', option, 'at least one example', 'none');
+  expectLength('train', `the labels of ${option}`, labels, sequences.length);
+}
+
+/** An update can break weights whose loss was a number still. */
+function expectLogits(method: string, step: number, logits: Float64Array): void {
+  const broken = logits.find((z) => !Number.isFinite(z));
+  if (broken !== undefined) {
+    throw new DivergenceError(method, `the logits must be numbers; got ${broken} after step ${step}`);
+  }
 }
 
 function expectCounts(counts: Readonly<Record<string, number>>): void {

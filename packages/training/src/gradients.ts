@@ -1,0 +1,99 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { type BinaryPolicy, type StepContext, valueAndGrads } from '@tsrl/tensor';
+import { type Examples, tokenBatch } from './examples.js';
+import type { Columns, Method, TensorsOf } from './method.js';
+
+/** A minibatch: which entries of a refresh, and what they are. */
+export interface Minibatch<C extends Columns> {
+  readonly examples: Examples;
+  /** [B] positions in `examples`. */
+  readonly positions: Int32Array;
+  readonly columns: C;
+  /** [B] rows of `columns`. */
+  readonly rows: Int32Array;
+}
+
+/** Gradients by variable name, owned by the caller, and metrics, downloaded. */
+export interface Gradients {
+  readonly grads: Readonly<Record<string, tf.Tensor>>;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** How gradients of a minibatch are computed: here, or somewhere else. `context.sequences` is the whole batch. */
+export type ComputeGradients = <C extends Columns>(
+  policy: BinaryPolicy,
+  method: Method<C>,
+  batch: Minibatch<C>,
+  context: StepContext,
+) => Promise<Gradients>;
+
+/** In this thread, all at once. */
+export const computeGradients: ComputeGradients = async (policy, method, batch, context) => {
+  const { examples, positions, columns, rows } = batch;
+  const tokens = tokenBatch(examples.sequences, positions);
+  const tensors = columnTensors(columns, rows);
+  try {
+    const { loss, metrics, grads } = valueAndGrads(() => {
+      const scores = policy.score(tokens, { values: method.observes === 'values' });
+      return method.loss({ ...scores, ...tensors }, context);
+    }, policy.variables);
+    return { grads, metrics: await download({ loss, ...metrics }) };
+  } finally {
+    tf.dispose([tokens.ids, tokens.lengths, Object.values(tensors)]);
+  }
+};
+
+/** Rows `start` to `end` of a minibatch. */
+export const slice = <C extends Columns>(batch: Minibatch<C>, start: number, end?: number): Minibatch<C> => ({
+  ...batch,
+  positions: batch.positions.subarray(start, end),
+  rows: batch.rows.subarray(start, end),
+});
+
+/**
+ * The gradients of a batch from those of its parts, of the given sizes, which are used up.
+ *
+ * Losses of parts are sums over the whole batch and add up; every other metric is a mean, and each part counts with
+ * its size.
+ */
+export function combine(parts: readonly Gradients[], sizes: readonly number[]): Gradients {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const grads: Record<string, tf.Tensor> = {};
+  const metrics: Record<string, number> = {};
+  parts.forEach((part, i) => {
+    for (const [name, grad] of Object.entries(part.grads)) {
+      const before = grads[name];
+      grads[name] = before ? tf.add(before, grad) : grad;
+      if (before) tf.dispose([before, grad]);
+    }
+    for (const [name, value] of Object.entries(part.metrics)) {
+      const share = /(^|\/)(loss|unscaled)$/.test(name) ? 1 : (sizes[i] as number) / total;
+      metrics[name] = (metrics[name] ?? 0) + share * value;
+    }
+  });
+  return { grads, metrics };
+}
+
+/** All scalars in one download; disposes of them. */
+export async function download(scalars: Readonly<Record<string, tf.Scalar>>): Promise<Record<string, number>> {
+  const stacked = tf.stack(Object.values(scalars));
+  tf.dispose(scalars);
+  const values = await stacked.data();
+  stacked.dispose();
+  return Object.fromEntries(Object.keys(scalars).map((name, i) => [name, values[i] as number]));
+}
+
+function columnTensors<C extends Columns>(columns: C, rows: Int32Array): TensorsOf<C> {
+  const tensors = Object.entries(columns).map(([name, column]) => {
+    if (column instanceof Float64Array) {
+      return [name, tf.tensor1d(Float32Array.from(rows, (row) => column[row] as number))];
+    }
+    const { data, columns: width } = column;
+    const values = new Float32Array(rows.length * width);
+    rows.forEach((row, i) => {
+      values.set(data.subarray(row * width, (row + 1) * width), i * width);
+    });
+    return [name, tf.tensor2d(values, [rows.length, width])];
+  });
+  return Object.fromEntries(tensors) as TensorsOf<C>;
+}
