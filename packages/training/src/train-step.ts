@@ -32,7 +32,7 @@ export interface StepResult {
  * One step: gradients of the loss over the minibatch, in parts of `microBatchSize` that add up to the whole; a look at
  * the numbers; the update. Nothing has changed when it throws.
  *
- * @throws DivergenceError that names the step and the first term that is not a number
+ * @throws DivergenceError that names the step (from 1, as the events count) and the first term that is not a number
  */
 export async function trainStep<C extends Columns>(
   policy: BinaryPolicy,
@@ -74,6 +74,6 @@ function expectNumbers(method: string, step: number, metrics: Readonly<Record<st
   const [term, value] = broken.find(([name]) => name.endsWith('/loss')) ?? (broken[0] as [string, number]);
   throw new DivergenceError(
     method,
-    `${term} must be a number; got ${value} at step ${step}. A smaller learning rate or tighter gradient clipping helps`,
+    `${term} must be a number; got ${value} at step ${step + 1}. A smaller learning rate or tighter gradient clipping helps`,
   );
 }
