@@ -1,0 +1,175 @@
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createRng } from '@tsrl/core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, timeless, writeTexts } from './tsrl.ts';
+
+// Real processes, really killed. A run that was killed, once or often, at whatever moment, and then continued must end
+// with the history and the weights of one that was never disturbed, bit for bit.
+
+const at = temporaryFolder();
+const folder = at();
+const out = (name: string): string => join(folder, name);
+
+const common = ['--batch-size', 16, '--max-length', 16, '--learning-rate', 3e-3, '--backend', 'wasm', '--seed', 5];
+const methods = {
+  // sampled actions and a value head: every random stream and every column of the checkpoint has a part in it
+  'binary-ppo': [
+    '--refreshes',
+    8,
+    '--epochs',
+    2,
+    '--refresh-batches',
+    1,
+    '--actions',
+    'sample',
+    '--baseline',
+    'valueHead',
+  ],
+  sft: ['--epochs', 6, '--label-noise', 0.2, '--imbalance', 4, '--policy', 'verbalizer', '--max-length', 32],
+};
+
+function command(method: keyof typeof methods, name: string): (string | number)[] {
+  const data = ['--train', join(folder, 'train.jsonl'), '--test', join(folder, 'test.jsonl')];
+  return ['train', '--method', method, ...data, ...common, ...methods[method], '--out', out(name)];
+}
+
+/** What a run is: its history and model byte for byte, its result apart from the times. */
+function essence(name: string): unknown {
+  return {
+    history: readFileSync(join(out(name), 'history.jsonl'), 'utf8'),
+    model: hashes(join(out(name), 'model')),
+    result: timeless(readJson(join(out(name), 'result.json'))),
+    files: readdirSync(out(name)).sort(),
+  };
+}
+
+/** Starts the command and kills it as soon as `now()` holds. */
+function kill(args: readonly (string | number)[], now: () => boolean): Promise<Ended> {
+  return spawnTsrl(args, (child) => {
+    const look = (): void => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (now()) child.kill('SIGKILL');
+      else setImmediate(look);
+    };
+    look();
+  });
+}
+
+/** The same, and fails when the process came to its end. */
+async function killWhen(args: readonly (string | number)[], now: () => boolean): Promise<void> {
+  const ended = await kill(args, now);
+  expect(ended, 'it should have been killed on the way').toMatchObject({ signal: 'SIGKILL' });
+}
+
+/** Kills it while something is being written, which what is left behind proves; a kill that comes too late is repeated. */
+async function killDuring(args: readonly (string | number)[], leftBehind: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 8 && !leftBehind(); attempt++) await kill(args, leftBehind);
+  expect(leftBehind(), 'it should have been killed in the middle of writing').toBe(true);
+}
+
+const killAfter = (args: readonly (string | number)[], milliseconds: number): Promise<void> => {
+  const end = performance.now() + milliseconds;
+  return killWhen(args, () => performance.now() >= end);
+};
+
+const lines = (name: string): number => {
+  const file = join(out(name), 'history.jsonl');
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
+};
+
+const holds = (directory: string, pattern: RegExp): boolean =>
+  existsSync(directory) && readdirSync(directory).some((name) => pattern.test(name));
+
+async function finish(args: readonly (string | number)[]): Promise<Ended> {
+  const ended = await spawnTsrl([...args, '--resume']);
+  expect(ended, ended.stderr).toMatchObject({ code: 0 });
+  return ended;
+}
+
+const undisturbed: Record<string, { essence: unknown; milliseconds: number }> = {};
+
+beforeAll(async () => {
+  writeTexts(at('train.jsonl'), 90, 1);
+  writeTexts(at('test.jsonl'), 40, 2);
+  for (const method of ['binary-ppo', 'sft'] as const) {
+    const started = performance.now();
+    const ended = await spawnTsrl(command(method, method));
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    undisturbed[method] = { essence: essence(method), milliseconds: performance.now() - started };
+  }
+}, 60_000);
+
+let sessions = 0;
+afterAll(() => expect(sessions).toBe(15)); // a schedule that kills nothing would test nothing
+
+describe('a run killed with SIGKILL and resumed equals one that was not', () => {
+  test.each(['binary-ppo', 'sft'] as const)('%s, killed at random moments', async (method) => {
+    const name = `${method}-random`;
+    const args = command(method, name);
+    const rng = createRng(11).fork(method);
+    const { essence: expected, milliseconds } = undisturbed[method]!;
+    // from the start of the process to past the middle of the run; later sessions begin further on
+    for (let kill = 0; kill < 4; kill++) {
+      await killAfter([...args, '--resume'], milliseconds * (0.15 + 0.55 * rng.uniform()));
+      sessions++;
+    }
+    await finish(args);
+    expect(essence(name)).toEqual(expected);
+  });
+
+  test('killed before the first checkpoint, twice in a row, and from then on as soon as there is another one', async () => {
+    const name = 'early';
+    const args = command('binary-ppo', name);
+    const checkpoint = join(out(name), 'checkpoint', 'checkpoint.safetensors');
+    await killWhen(args, () => existsSync(join(out(name), 'config.json')));
+    await killWhen([...args, '--resume'], () => existsSync(join(out(name), 'history.jsonl')));
+    expect(existsSync(checkpoint), 'both came before the first checkpoint').toBe(false);
+    await killWhen([...args, '--resume'], () => existsSync(checkpoint));
+    const first = readFileSync(checkpoint);
+    await killWhen([...args, '--resume'], () => !readFileSync(checkpoint).equals(first));
+    sessions += 4;
+    const { stderr } = await finish(args);
+    expect(stderr).toMatch(/^going on at step \d+ of 16$/m);
+    expect(essence(name)).toEqual(undisturbed['binary-ppo']!.essence);
+  });
+
+  test('killed while a checkpoint, a line of the history and the model are being written', async () => {
+    const name = 'writing';
+    const args = [...command('binary-ppo', name), '--resume'];
+    await killDuring(args, () => holds(join(out(name), 'checkpoint'), /\.tmp$/));
+    await killWhen(args, () => lines(name) > 3);
+    appendFileSync(join(out(name), 'history.jsonl'), '{"refresh":7,"ep'); // as a kill may leave the last line
+    await killDuring(args, () => holds(out(name), /^\.model-/));
+    sessions += 3;
+    await finish(args.slice(0, -1));
+    expect(essence(name)).toEqual(undisturbed['binary-ppo']!.essence);
+  });
+
+  test('a finished run that is resumed stays what it is', async () => {
+    await finish(command('sft', 'sft'));
+    expect(essence('sft')).toEqual(undisturbed['sft']!.essence);
+  });
+});
+
+describe('a run interrupted with SIGINT', () => {
+  test('saves a checkpoint, ends with 130, says how to go on, and goes on', async () => {
+    const name = 'interrupted';
+    const args = command('binary-ppo', name);
+    const ended = await spawnTsrl(args, (child) => {
+      const look = (): void => {
+        if (child.exitCode !== null) return;
+        if (lines(name) >= 2) child.kill('SIGINT');
+        else setImmediate(look);
+      };
+      look();
+    });
+    const checkpoint = join(out(name), 'checkpoint', 'checkpoint.safetensors');
+    expect(ended).toMatchObject({ code: 130, signal: null, stdout: '' });
+    expect(ended.stderr).toContain(`interrupted; the same command with --resume goes on from ${checkpoint}\n`);
+    expect(existsSync(checkpoint)).toBe(true);
+    expect(existsSync(join(out(name), 'result.json'))).toBe(false);
+    await finish(args);
+    expect(essence(name)).toEqual(undisturbed['binary-ppo']!.essence);
+  });
+});
