@@ -9,7 +9,9 @@ export async function makeLanguageModel(
   texts: readonly string[],
   rng: Rng,
 ): Promise<LanguageModel> {
-  return directory === undefined ? tiny({ texts }, rng.fork('model')) : readModelDirectory(directory);
+  return directory === undefined
+    ? tiny({ texts, vocabularySize: 1024 }, rng.fork('model'))
+    : readModelDirectory(directory);
 }
 
 /** The policy that the settings ask for, over a language model. */

@@ -102,7 +102,7 @@ function program(): Command {
     .option('--epochs <n>', 'passes over the texts of a refresh', number('--epochs'))
     .option(
       '--refresh-batches <n>',
-      'minibatches in a refresh (default: 12 for binary-ppo, all for sft)',
+      'minibatches in a refresh (default: 4 for binary-ppo, all for sft)',
       number('--refresh-batches'),
     )
     .option('--batch-size <n>', 'texts in a step', number('--batch-size'))
@@ -110,6 +110,7 @@ function program(): Command {
     .option('--max-length <n>', 'tokens read of a text', number('--max-length'))
     .option('--max-minutes <m>', 'stop training after this time, and test what there is', number('--max-minutes'))
     .addOption(backend)
+    .option('--threads <n>', 'threads that share each step (default: one per core)', number('--threads'))
     .option('--seed <n>', 'seed of everything random', number('--seed'), 0)
     .option('--resume', 'go on with the run in --out, exactly where its last checkpoint stands')
     .option('--force', 'replace the run in --out')
@@ -163,6 +164,7 @@ const SETTINGS = [
     'learningRate',
     'maxLength',
     'backend',
+    'threads',
     'seed',
   ],
 ] as readonly (keyof TrainSettings)[];

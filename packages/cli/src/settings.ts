@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { OptionError } from '@tsrl/core';
 import type { BackendName } from '@tsrl/tensor';
 
@@ -30,6 +31,8 @@ export interface TrainSettings {
   readonly maxLength: number;
   readonly seed: number;
   readonly backend: BackendName | 'auto';
+  /** Threads that share each minibatch. The same number gives the same run. */
+  readonly threads: number;
 }
 
 /** What the command line leaves open. */
@@ -61,13 +64,14 @@ export function completeSettings(
     labelNoise: 0,
     imbalance: null,
     refreshes: rl ? 20 : 1,
-    epochs: rl ? 2 : 4,
-    refreshBatches: rl ? 12 : null,
+    epochs: 4,
+    refreshBatches: rl ? 4 : null,
     batchSize: 64,
     learningRate: headOnly ? 1e-2 : roundTo2(Math.min(1e-3, 0.5 / Math.sqrt(trainable))),
     maxLength: 128,
     seed: 0,
     backend: 'auto',
+    threads: availableParallelism(),
     ...given,
   };
 }
@@ -80,7 +84,7 @@ export function checkSettings(given: GivenSettings): void {
     if (value !== undefined && value !== null && !ok(value)) throw new OptionError('tsrl', name, range, value);
   };
   const count = (x: number): boolean => Number.isSafeInteger(x) && x >= 1;
-  for (const name of ['refreshes', 'epochs', 'refreshBatches', 'batchSize', 'maxLength'] as const) {
+  for (const name of ['refreshes', 'epochs', 'refreshBatches', 'batchSize', 'maxLength', 'threads'] as const) {
     within(`--${kebab(name)}`, given[name], count, 'an integer of at least 1');
   }
   within('--seed', given.seed, Number.isSafeInteger, 'an integer');

@@ -1,19 +1,21 @@
 import { createRequire } from 'node:module';
 import { version_core } from '@tensorflow/tfjs-core';
-import { binaryPpo, supervised } from '@tsrl/binary-ppo';
 import type { Json } from '@tsrl/core';
 import { balancedIndices } from '@tsrl/data';
 import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
 import { adamW, chain, clipByGlobalNorm, cosine, warmup } from '@tsrl/optim';
 import type { TextPolicy } from '@tsrl/policies';
 import { writePolicyDirectory } from '@tsrl/policies/node';
+import type { BackendName } from '@tsrl/tensor';
 import { scoreExamples, type TrainEvent, train } from '@tsrl/training';
 import { fileStore } from '@tsrl/training/node';
+import { makeMethod } from './make-method.js';
 import { type RunData, type RunExamples, sizeOf } from './prepare-data.js';
 import type { ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Screen } from './screen.js';
 import type { TrainSettings } from './settings.js';
+import { threadsOf } from './workers.js';
 
 /** What one run needs beside its settings. */
 export interface Run {
@@ -24,7 +26,7 @@ export interface Run {
   /** The same, tokenised: what a tokenizer objects to is found before the run's directory is touched. */
   readonly examples: RunExamples;
   readonly policy: TextPolicy;
-  readonly backend: string;
+  readonly backend: BackendName;
   readonly directory: RunDirectory;
   readonly resume: boolean;
   readonly maxSeconds?: number;
@@ -68,12 +70,11 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
     ...(run.signal && { signal: run.signal }),
   } as const;
 
-  const { actions, baseline } = settings;
-  const events =
-    settings.method === 'sft'
-      ? train({ ...common, method: supervised() })
-      : train({ ...common, method: binaryPpo({ actions, baseline }) });
-  const result = await follow(events, directory, settings.method, screen);
+  const pool = await threadsOf(policy, settings, run.backend);
+  const shared = { ...common, ...(pool && { compute: pool.compute }) };
+  const method = makeMethod(settings);
+  const events = method.name === 'sft' ? train({ ...shared, method }) : train({ ...shared, method });
+  const result = await follow(events, directory, settings.method, screen).finally(() => pool?.close());
   if (result.stopped === 'aborted') return 'interrupted';
 
   screen.say(`testing on ${count(data.test.length, 'text')}`);
