@@ -1,11 +1,11 @@
-import { expectLength, type Grid, type Rng, sigmoid, zeros } from '@tsrl/core';
+import { DataError, expectLength, type Grid, type Rng, sigmoid, zeros } from '@tsrl/core';
 import type { BinaryReward } from '@tsrl/rewards';
 
 /**
  * What each of the two actions would earn on each example: the label is known, so both are.
  *
  * @returns [N, 2], column a for action a
- * @throws ShapeError when there are not as many logits as labels
+ * @throws ShapeError when there are not as many logits as labels, DataError for a label other than 0 and 1
  */
 export function rewardsOfActions(
   reward: BinaryReward,
@@ -14,7 +14,10 @@ export function rewardsOfActions(
   expectLength('rewardsOfActions', 'logits', logits, labels.length);
   const rewards = zeros(labels.length, 2);
   for (let i = 0; i < labels.length; i++) {
-    const label = labels[i] === 1 ? 1 : 0;
+    const label = labels[i];
+    if (label !== 0 && label !== 1) {
+      throw new DataError('rewardsOfActions', `labels[${i}] must be 0 or 1; got ${label}`);
+    }
     const logit = logits[i] as number;
     rewards.data[2 * i] = reward({ action: 0, label, logit });
     rewards.data[2 * i + 1] = reward({ action: 1, label, logit });

@@ -114,6 +114,7 @@ export function binaryPpo({
 }: BinaryPpoOptions = {}): BinaryPpo {
   expectOneOf('actions', actions, ['enumerate', 'sample']);
   expectOneOf('baseline', baseline, ['analytic', 'valueHead']);
+  expectOneOf('normalize', normalize, ['scale', 'whiten', 'none']);
   if (!(Number.isInteger(samplesPerExample) && samplesPerExample >= 1)) {
     throw new OptionError('binaryPpo', 'samplesPerExample', 'an integer of at least 1', samplesPerExample);
   }
