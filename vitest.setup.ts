@@ -1,19 +1,13 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import { type BackendName, useBackend } from '@tsrl/tensor';
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
 
 tf.enableProdMode();
 
 beforeAll(async () => {
-  const backend = process.env['TSRL_BACKEND'] ?? 'wasm';
-  // `tensor` puts its faster kernels over a backend in useBackend only: a package that can see it tests with them.
-  const { useBackend } = (await import('@tsrl/tensor').catch(() => ({}))) as {
-    useBackend?: (name: string) => Promise<unknown>;
-  };
-  if (useBackend) await useBackend(backend);
-  else await tf.setBackend(backend);
-  await tf.ready();
+  await useBackend(process.env['TSRL_BACKEND'] as BackendName); // with its repairs, as users have it
 });
 
 let before = 0;

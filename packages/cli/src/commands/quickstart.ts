@@ -16,8 +16,8 @@ import { trainRun } from '../train-run.js';
 /** Small enough for two minutes on two cores, large enough that both methods learn. */
 const SIZE = { train: 12_000, test: 2_000, prior: 0.1, labelNoise: 0.2 };
 
-/** The same for both methods: 400 steps in all. */
-const SHARED = { refreshes: 20, epochs: 1, refreshBatches: 20, batchSize: 64, learningRate: 1e-3, maxLength: 64 };
+/** The same for both methods: 320 steps in all. */
+const SHARED = { refreshes: 20, epochs: 1, refreshBatches: 16, batchSize: 64, learningRate: 1e-3, maxLength: 64 };
 
 export interface QuickstartArguments {
   readonly out: string;
