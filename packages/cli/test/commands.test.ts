@@ -2,9 +2,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { version } from '../package.json' with { type: 'json' };
+import manifest from '../package.json' with { type: 'json' };
 import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, timeless, tsrl, writeTexts } from './tsrl.ts';
 
+const { version } = manifest;
 const at = temporaryFolder();
 const train = at('train.jsonl');
 const testFile = at('test.jsonl');

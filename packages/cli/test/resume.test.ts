@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRng } from '@tsrl/core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, timeless, writeTexts } from './tsrl.ts';
 
 // Real processes, really killed. A run that was killed, once or often, at whatever moment, and then continued must end
@@ -11,22 +11,12 @@ const at = temporaryFolder();
 const folder = at();
 const out = (name: string): string => join(folder, name);
 
-const common = ['--batch-size', 16, '--max-length', 16, '--learning-rate', 3e-3, '--backend', 'wasm', '--seed', 5];
+const common = ['--batch-size', 16, '--max-length', 32, '--learning-rate', 3e-3, '--backend', 'wasm', '--seed', 5];
+const ppo = ['--refreshes', 8, '--epochs', 2, '--refresh-batches', 1, '--threads', 1];
 const methods = {
   // sampled actions and a value head: every random stream and every column of the checkpoint has a part in it
-  'binary-ppo': [
-    '--refreshes',
-    8,
-    '--epochs',
-    2,
-    '--refresh-batches',
-    1,
-    '--actions',
-    'sample',
-    '--baseline',
-    'valueHead',
-  ],
-  sft: ['--epochs', 6, '--label-noise', 0.2, '--imbalance', 4, '--policy', 'verbalizer', '--max-length', 32],
+  'binary-ppo': [...ppo, '--actions', 'sample', '--baseline', 'valueHead'],
+  sft: ['--epochs', 6, '--label-noise', 0.2, '--imbalance', 4, '--policy', 'verbalizer', '--threads', 2],
 };
 
 function command(method: keyof typeof methods, name: string): (string | number)[] {
@@ -44,13 +34,13 @@ function essence(name: string): unknown {
   };
 }
 
-/** Starts the command and kills it as soon as `now()` holds. */
-function kill(args: readonly (string | number)[], now: () => boolean): Promise<Ended> {
-  return spawnTsrl(args, (child) => {
+/** Starts the command and kills it as soon as `now()` holds, if it ever does. */
+function kill(args: readonly (string | number)[], now: (stderr: string) => boolean): Promise<Ended> {
+  return spawnTsrl(args, (child, said) => {
     const look = (): void => {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      if (now()) child.kill('SIGKILL');
-      else setImmediate(look);
+      if (now(said.stderr)) child.kill('SIGKILL');
+      else setTimeout(look, 1);
     };
     look();
   });
@@ -68,10 +58,7 @@ async function killDuring(args: readonly (string | number)[], leftBehind: () => 
   expect(leftBehind(), 'it should have been killed in the middle of writing').toBe(true);
 }
 
-const killAfter = (args: readonly (string | number)[], milliseconds: number): Promise<void> => {
-  const end = performance.now() + milliseconds;
-  return killWhen(args, () => performance.now() >= end);
-};
+const checkpointOf = (name: string): string => join(out(name), 'checkpoint', 'checkpoint.safetensors');
 
 const lines = (name: string): number => {
   const file = join(out(name), 'history.jsonl');
@@ -82,53 +69,60 @@ const holds = (directory: string, pattern: RegExp): boolean =>
   existsSync(directory) && readdirSync(directory).some((name) => pattern.test(name));
 
 async function finish(args: readonly (string | number)[]): Promise<Ended> {
-  const ended = await spawnTsrl([...args, '--resume']);
+  const ended = await spawnTsrl([...args, ...(args.includes('--resume') ? [] : ['--resume'])]);
   expect(ended, ended.stderr).toMatchObject({ code: 0 });
   return ended;
 }
 
-const undisturbed: Record<string, { essence: unknown; milliseconds: number }> = {};
+const undisturbed: Record<string, { essence: unknown; training: number }> = {};
 
 beforeAll(async () => {
   writeTexts(at('train.jsonl'), 90, 1);
   writeTexts(at('test.jsonl'), 40, 2);
   for (const method of ['binary-ppo', 'sft'] as const) {
-    const started = performance.now();
-    const ended = await spawnTsrl(command(method, method));
+    let started: number | undefined;
+    const ended = await kill(command(method, method), (stderr) => {
+      if (stderr !== '') started ??= performance.now();
+      return false;
+    });
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
-    undisturbed[method] = { essence: essence(method), milliseconds: performance.now() - started };
+    undisturbed[method] = { essence: essence(method), training: performance.now() - started! };
   }
-}, 60_000);
+}, 120_000);
 
-let sessions = 0;
-afterAll(() => expect(sessions).toBe(15)); // a schedule that kills nothing would test nothing
-
-describe('a run killed with SIGKILL and resumed equals one that was not', () => {
-  test.each(['binary-ppo', 'sft'] as const)('%s, killed at random moments', async (method) => {
+describe.concurrent('a run killed with SIGKILL and resumed equals one that was not', { timeout: 120_000 }, () => {
+  test.each(['binary-ppo', 'sft'] as const)('%s, killed at random moments of its training', async (method) => {
     const name = `${method}-random`;
-    const args = command(method, name);
+    const args = [...command(method, name), '--resume'];
     const rng = createRng(11).fork(method);
-    const { essence: expected, milliseconds } = undisturbed[method]!;
-    // from the start of the process to past the middle of the run; later sessions begin further on
-    for (let kill = 0; kill < 4; kill++) {
-      await killAfter([...args, '--resume'], milliseconds * (0.15 + 0.55 * rng.uniform()));
-      sessions++;
+    const { essence: expected, training } = undisturbed[method]!;
+    let killed = 0;
+    while (killed < 4) {
+      const delay = training * rng.uniform();
+      let end = Number.POSITIVE_INFINITY;
+      const { signal } = await kill(args, (stderr) => {
+        if (end === Number.POSITIVE_INFINITY && stderr !== '') end = performance.now() + delay;
+        return performance.now() >= end && (killed < 3 || existsSync(checkpointOf(name)));
+      });
+      if (signal === null) break; // it was faster
+      killed++;
     }
-    await finish(args);
+    expect(killed).toBeGreaterThanOrEqual(2);
+    const { stderr } = await finish(args);
+    expect(stderr).toMatch(/^going on at step \d+ of \d+$/m);
     expect(essence(name)).toEqual(expected);
   });
 
   test('killed before the first checkpoint, twice in a row, and from then on as soon as there is another one', async () => {
     const name = 'early';
     const args = command('binary-ppo', name);
-    const checkpoint = join(out(name), 'checkpoint', 'checkpoint.safetensors');
+    const checkpoint = checkpointOf(name);
     await killWhen(args, () => existsSync(join(out(name), 'config.json')));
     await killWhen([...args, '--resume'], () => existsSync(join(out(name), 'history.jsonl')));
     expect(existsSync(checkpoint), 'both came before the first checkpoint').toBe(false);
     await killWhen([...args, '--resume'], () => existsSync(checkpoint));
     const first = readFileSync(checkpoint);
     await killWhen([...args, '--resume'], () => !readFileSync(checkpoint).equals(first));
-    sessions += 4;
     const { stderr } = await finish(args);
     expect(stderr).toMatch(/^going on at step \d+ of 16$/m);
     expect(essence(name)).toEqual(undisturbed['binary-ppo']!.essence);
@@ -141,8 +135,7 @@ describe('a run killed with SIGKILL and resumed equals one that was not', () => 
     await killWhen(args, () => lines(name) > 3);
     appendFileSync(join(out(name), 'history.jsonl'), '{"refresh":7,"ep'); // as a kill may leave the last line
     await killDuring(args, () => holds(out(name), /^\.model-/));
-    sessions += 3;
-    await finish(args.slice(0, -1));
+    await finish(args);
     expect(essence(name)).toEqual(undisturbed['binary-ppo']!.essence);
   });
 
@@ -152,7 +145,7 @@ describe('a run killed with SIGKILL and resumed equals one that was not', () => 
   });
 });
 
-describe('a run interrupted with SIGINT', () => {
+describe('a run interrupted with SIGINT', { timeout: 120_000 }, () => {
   test('saves a checkpoint, ends with 130, says how to go on, and goes on', async () => {
     const name = 'interrupted';
     const args = command('binary-ppo', name);
@@ -160,11 +153,11 @@ describe('a run interrupted with SIGINT', () => {
       const look = (): void => {
         if (child.exitCode !== null) return;
         if (lines(name) >= 2) child.kill('SIGINT');
-        else setImmediate(look);
+        else setTimeout(look, 1);
       };
       look();
     });
-    const checkpoint = join(out(name), 'checkpoint', 'checkpoint.safetensors');
+    const checkpoint = checkpointOf(name);
     expect(ended).toMatchObject({ code: 130, signal: null, stdout: '' });
     expect(ended.stderr).toContain(`interrupted; the same command with --resume goes on from ${checkpoint}\n`);
     expect(existsSync(checkpoint)).toBe(true);
