@@ -5,7 +5,7 @@ import { evaluateCommand } from './commands/evaluate.js';
 import { predictCommand } from './commands/predict.js';
 import { quickstartCommand } from './commands/quickstart.js';
 import { type TrainArguments, trainCommand } from './commands/train.js';
-import type { GivenSettings, TrainSettings } from './settings.js';
+import { completeSettings, type GivenSettings, type TrainSettings } from './settings.js';
 import { ownVersion } from './train-run.js';
 
 /** Input that cannot be used, as opposed to a fault of ours. */
@@ -40,6 +40,14 @@ async function interruptible(command: (signal: { readonly aborted: boolean }) =>
   } finally {
     process.off('SIGINT', interrupt);
   }
+}
+
+/** `(default: 64)`, or one for each method. */
+function byDefault(name: keyof TrainSettings): string {
+  const [ppo, sft] = (['binary-ppo', 'sft'] as const).map(
+    (method) => completeSettings({ method }, { trainable: 1, minorityShare: 0.5 })[name] ?? 'all',
+  );
+  return ppo === sft ? `(default: ${ppo})` : `(default: ${ppo} for binary-ppo, ${sft} for sft)`;
 }
 
 const number =
@@ -78,12 +86,20 @@ function program(): Command {
     .addOption(labelColumn)
     .option('--model <dir>', 'a Llama-family model in Hugging Face layout (default: a small one, from random weights)')
     .addOption(
-      new Option('--policy <form>', 'class from a head, or from yes/no tokens').choices(['head', 'verbalizer']),
+      new Option('--policy <form>', `class from a head, or from yes/no tokens ${byDefault('policy')}`).choices([
+        'head',
+        'verbalizer',
+      ]),
     )
-    .option('--template <text>', 'prompt of the verbalizer, with {text} in it')
-    .option('--positive <word...>', 'verbalizer: words for class 1, one token each')
-    .option('--negative <word...>', 'verbalizer: words for class 0, one token each')
-    .addOption(new Option('--trainable <part>', 'train every weight, or the head alone').choices(['full', 'head']))
+    .option('--template <text>', 'prompt of the verbalizer, with {text} in it (default: ask for yes or no)')
+    .option('--positive <word...>', 'verbalizer: words for class 1, one token each (default: spellings of yes)')
+    .option('--negative <word...>', 'verbalizer: words for class 0, one token each (default: spellings of no)')
+    .addOption(
+      new Option('--trainable <part>', `train every weight, or the head alone ${byDefault('trainable')}`).choices([
+        'full',
+        'head',
+      ]),
+    )
     .addOption(
       new Option(
         '--sampling <way>',
@@ -91,23 +107,45 @@ function program(): Command {
       ).choices(['plain', 'balanced']),
     )
     .addOption(
-      new Option('--actions <mode>', 'binary-ppo: count both actions, or draw them').choices(['enumerate', 'sample']),
+      new Option('--actions <mode>', `binary-ppo: count both actions, or draw them ${byDefault('actions')}`).choices([
+        'enumerate',
+        'sample',
+      ]),
     )
     .addOption(
-      new Option('--baseline <kind>', 'binary-ppo: exact value, or a value head').choices(['analytic', 'valueHead']),
+      new Option('--baseline <kind>', `binary-ppo: exact value, or a value head ${byDefault('baseline')}`).choices([
+        'analytic',
+        'valueHead',
+      ]),
     )
-    .option('--label-noise <share>', 'flip this share of the training labels on purpose', number('--label-noise'))
-    .option('--imbalance <ratio>', 'cut class 1 until the classes stand ratio to 1', number('--imbalance'))
-    .option('--refreshes <n>', 'how often the behaviour policy is taken anew', number('--refreshes'))
-    .option('--epochs <n>', 'passes over the texts of a refresh', number('--epochs'))
+    .option(
+      '--label-noise <share>',
+      `flip this share of the training labels on purpose ${byDefault('labelNoise')}`,
+      number('--label-noise'),
+    )
+    .option(
+      '--imbalance <ratio>',
+      'drop texts of class 1 until class 0 has this many for each (default: drop none)',
+      number('--imbalance'),
+    )
+    .option(
+      '--refreshes <n>',
+      `how often the behaviour policy is taken anew ${byDefault('refreshes')}`,
+      number('--refreshes'),
+    )
+    .option('--epochs <n>', `passes over the texts of a refresh ${byDefault('epochs')}`, number('--epochs'))
     .option(
       '--refresh-batches <n>',
-      'minibatches in a refresh (default: 4 for binary-ppo, all for sft)',
+      `minibatches in a refresh ${byDefault('refreshBatches')}`,
       number('--refresh-batches'),
     )
-    .option('--batch-size <n>', 'texts in a step', number('--batch-size'))
-    .option('--learning-rate <r>', 'peak of AdamW (default: by the number of weights)', number('--learning-rate'))
-    .option('--max-length <n>', 'tokens read of a text', number('--max-length'))
+    .option('--batch-size <n>', `texts in a step ${byDefault('batchSize')}`, number('--batch-size'))
+    .option(
+      '--learning-rate <r>',
+      'peak of AdamW (default: by the number of weights trained, 0.001 at most; 0.01 for a head alone)',
+      number('--learning-rate'),
+    )
+    .option('--max-length <n>', `tokens read of a text ${byDefault('maxLength')}`, number('--max-length'))
     .option('--max-minutes <m>', 'stop training after this time, and test what there is', number('--max-minutes'))
     .addOption(backend)
     .option('--threads <n>', 'threads that share each step (default: one per core)', number('--threads'))

@@ -300,7 +300,7 @@ describe.skipIf(!existsSync(stories))('stories260K of ../shared (skipped without
 });
 
 describe('a stranger', () => {
-  test('finds every option in the help, and the version', async () => {
+  test('finds every option with its default in the help, and the version', async () => {
     const { code, stdout } = await tsrl('train', '--help');
     expect(code).toBe(0);
     const options = [
@@ -314,8 +314,23 @@ describe('a stranger', () => {
       'imbalance',
       'refreshes',
     ];
-    const more = ['epochs', 'batch-size', 'learning-rate', 'max-length', 'max-minutes', 'backend', 'seed', 'resume'];
+    const more = [
+      'epochs',
+      'threads',
+      'batch-size',
+      'learning-rate',
+      'max-length',
+      'max-minutes',
+      'backend',
+      'seed',
+      'resume',
+    ];
     for (const option of [...options, ...more, 'force', 'json', 'out']) expect(stdout).toContain(`--${option}`);
+    const words = stdout.replaceAll(/\s+/g, ' ');
+    expect(words).toContain('texts in a step (default: 64)');
+    expect(words).toContain('class from a head, or from yes/no tokens (default: head)');
+    expect(words).toMatch(/taken anew \(default: \d+ for binary-ppo, 1 for sft\)/);
+    expect(words).toMatch(/minibatches in a refresh \(default: \d+ for binary-ppo, all for sft\)/);
     const help = await tsrl('--help');
     for (const command of ['quickstart', 'train', 'predict', 'eval'])
       expect(help.stdout).toMatch(RegExp(`^  ${command} `, 'm'));
