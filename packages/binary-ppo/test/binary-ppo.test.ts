@@ -521,7 +521,8 @@ async function trainLinear(
   return { accuracy: (r0 + r1) / (n0 + n1), balanced: (r0 / n0 + r1 / n1) / 2 };
 }
 
-describe('training a linear policy', () => {
+// Hundreds of steps on thousands of points: 5 s alone, a multiple of it beside other tests.
+describe('training a linear policy', { timeout: 120_000 }, () => {
   test('10. negative control: the printed reward learns the opposite, its repair learns the labels', async () => {
     const points = { centre: 2, spread: 0.5, positives: 0.5, noise: 0 };
     const train = drawPoints(200, 3, { ...points, seed: 1 });
@@ -566,8 +567,9 @@ describe('training a linear policy', () => {
       means.crossEntropy += (await trainLinear('cross-entropy', train, testing, long)).balanced / 3;
       tf.dispose([train.x, testing.x]);
     }
-    expect(means.ppo).toBeGreaterThan(0.74 - 0.02);
-    expect(means.ppo - means.crossEntropy).toBeGreaterThan(0.05);
+    // About 0.74 and 0.64 in the specification. These are the figures of the README; rounding may move a few of 5000 points.
+    expect(Math.abs(means.ppo - 0.751)).toBeLessThan(0.003);
+    expect(Math.abs(means.crossEntropy - 0.66)).toBeLessThan(0.003);
   });
 });
 
