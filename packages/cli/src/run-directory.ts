@@ -71,6 +71,12 @@ export async function claimRunDirectory(
   };
 }
 
+/** The configuration of the run in a directory: `undefined` when it holds no run, `null` when nobody can tell. */
+export async function configurationIn(path: string): Promise<Json | undefined> {
+  if ((await firstOf(path)) === undefined) return undefined;
+  return readConfiguration(join(path, 'config.json')).catch(() => null);
+}
+
 const line = (evaluation: Evaluation): string => `${JSON.stringify(evaluation)}\n`;
 
 async function firstOf(path: string): Promise<string | undefined> {

@@ -386,6 +386,16 @@ describe('an output directory', () => {
     );
   });
 
+  test('of quickstart, when a run of the user is in the way', async () => {
+    const out = at('mine');
+    cpSync(run, join(out, 'sft'), { recursive: true });
+    expectRefused(
+      await tsrl('quickstart', '--out', out),
+      `${join(out, 'sft')}: holds a run that is not of quickstart; name another directory by --out`,
+    );
+    expect(hashes(join(out, 'sft'))).toEqual(before);
+  });
+
   test('that is a file, or lies under one', async () => {
     expectRefused(await again('--out', train), `${train}: must be a directory; got a file`);
     const under = join(train, 'run');

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createRng, type Json } from '@tsrl/core';
+import { createRng, DataError, type Json } from '@tsrl/core';
 import { bayesOptimal, supportTriage, type TriageExample } from '@tsrl/data';
 import { useBackend } from '@tsrl/tensor';
 import { writeFileAtomically } from '@tsrl/training/node';
@@ -7,7 +7,7 @@ import pc from 'picocolors';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
 import { damageAndSplit, type RunData, tokenizeRun } from '../prepare-data.js';
 import type { ReportRun } from '../result.js';
-import { claimRunDirectory } from '../run-directory.js';
+import { claimRunDirectory, configurationIn } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import { completeSettings } from '../settings.js';
 import { printComparison } from '../tables.js';
@@ -18,6 +18,8 @@ const SIZE = { train: 12_000, test: 2_000, prior: 0.1, labelNoise: 0.2 };
 
 /** The same for both methods: 320 steps in all. */
 const SHARED = { refreshes: 20, epochs: 1, refreshBatches: 16, batchSize: 64, learningRate: 1e-3, maxLength: 64 };
+
+const METHODS = ['sft', 'binary-ppo'] as const;
 
 export interface QuickstartArguments {
   readonly out: string;
@@ -30,6 +32,7 @@ export async function quickstartCommand(
   interruption: { readonly aborted: boolean },
   screen: Screen = screenFor(process.stderr),
 ): Promise<void> {
+  for (const method of METHODS) await expectOwn(join(out, method));
   const root = createRng(seed);
   const { prior, labelNoise } = SIZE;
   const examples = supportTriage(SIZE.train, root.fork('train'), { prior });
@@ -40,7 +43,7 @@ export async function quickstartCommand(
   screen.say(introduction(data, test, backend));
 
   const runs: ReportRun[] = [];
-  for (const method of ['sft', 'binary-ppo'] as const) {
+  for (const method of METHODS) {
     const texts = data.train.map(({ text }) => text);
     const language = await makeLanguageModel(undefined, texts, root);
     const settings = completeSettings({ ...SHARED, method, seed }, { trainable: 0, minorityShare: prior });
@@ -82,6 +85,13 @@ export async function quickstartCommand(
   process.stdout.write('\n');
   printComparison(runs, ceiling);
   process.stdout.write(closing(report, join(out, 'binary-ppo', 'model')));
+}
+
+/** What a former quickstart left is replaced; a run of the user's is not. */
+async function expectOwn(path: string): Promise<void> {
+  const found = await configurationIn(path);
+  const own = found === undefined || (found !== null && typeof found === 'object' && 'data' in found);
+  if (!own) throw new DataError(path, 'holds a run that is not of quickstart; name another directory by --out');
 }
 
 function introduction({ train, flippedLabels }: RunData, test: readonly TriageExample[], backend: string): string {
