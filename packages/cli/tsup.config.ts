@@ -1,4 +1,8 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-export default defineConfig({ ...library, entry: { index: 'src/index.ts', main: 'src/main.ts', worker: 'src/worker.ts' }, platform: 'node' });
+export default defineConfig({
+  ...library,
+  entry: { index: 'src/index.ts', main: 'src/main.ts', worker: 'src/worker.ts' },
+  platform: 'node',
+});

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
-import { BackendError, zeros } from '@tsrl/core';
+import { BackendError, OptionError, zeros } from '@tsrl/core';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import {
   type ComputeGradients,
@@ -38,6 +38,16 @@ export type Answer =
   | { readonly metrics: Readonly<Record<string, number>>; readonly names: readonly string[] }
   | { readonly problem: string };
 
+export interface WorkerPoolOptions {
+  /** This one included; an integer of at least 1. */
+  readonly threads: number;
+  /** A module that builds the same policy and method from `data` and calls `serveGradients`. */
+  readonly script: URL;
+  readonly data: unknown;
+  /** What Node may want to know of each thread: limits, flags other than this process's. */
+  readonly options?: Pick<WorkerOptions, 'execArgv' | 'resourceLimits'>;
+}
+
 export interface WorkerPool {
   /** Splits a minibatch over this thread and the workers. The same number of threads gives the same numbers. */
   readonly compute: ComputeGradients;
@@ -49,13 +59,15 @@ export interface WorkerPool {
  * Every step they read the weights from shared memory, take a share of the minibatch, and leave their gradients there;
  * shares are added in order, so that a run repeats bit for bit with the same number of threads.
  *
- * @param script a module that builds the same policy and method from `data` and calls `serveGradients`
- * @throws BackendError, from a step, when a worker has failed or died
+ * @throws OptionError when `threads` is no count; BackendError, also from a step, when a worker has failed or died
  */
 export async function startWorkers(
   policy: BinaryPolicy,
-  { threads, script, data }: { readonly threads: number; readonly script: URL; readonly data: unknown },
+  { threads, script, data, options = {} }: WorkerPoolOptions,
 ): Promise<WorkerPool> {
+  if (!(Number.isInteger(threads) && threads >= 1)) {
+    throw new OptionError('startWorkers', 'threads', 'an integer of at least 1', threads);
+  }
   let length = 0;
   const layout = policy.variables.map(({ name, shape, size }) => {
     const offset = length;
@@ -67,7 +79,7 @@ export async function startWorkers(
   const helpers = Array.from({ length: threads - 1 }, () => {
     const grads = shared();
     const start: WorkerStart = { data, layout, weights, grads };
-    return startHelper(new Worker(script, { workerData: start }), grads);
+    return startHelper(new Worker(script, { ...options, workerData: start }), grads);
   });
   const close = async (): Promise<void> => {
     await Promise.all(helpers.map(({ worker }) => worker.terminate()));
