@@ -138,7 +138,7 @@ async function follow(
 }
 
 /** The two figures to watch. */
-export const brief = ({ balancedAccuracy, auroc }: BinaryMetrics): string =>
+const brief = ({ balancedAccuracy, auroc }: BinaryMetrics): string =>
   `balanced accuracy ${balancedAccuracy.toFixed(3)}, AUROC ${auroc === null ? 'undefined' : auroc.toFixed(3)}`;
 
 /** `1 text`, `743 texts`. */
