@@ -26,7 +26,7 @@ on ${data.test.examples} texts at threshold ${metrics.threshold}; ${speed}
 
 report   ${pc.underline(run.report)}
 model    ${run.model}
-try it   tsrl predict --model ${run.model} --text "..."
+try it   npx tsrl predict --model ${run.model} --text "..."
 `);
 }
 

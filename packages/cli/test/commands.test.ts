@@ -116,7 +116,7 @@ describe('train', () => {
 
   test('the same seed gives the same run, bit for bit, in another process; another seed another one', async () => {
     const again = await run('again', '--seed', 4);
-    expect(again.stdout).toMatch(/balanced accuracy[\s\S]+report .+\nmodel .+\ntry it +tsrl predict --model /);
+    expect(again.stdout).toMatch(/balanced accuracy[\s\S]+report .+\nmodel .+\ntry it +npx tsrl predict --model /);
     expect(timeless(resultOf('again'))).toEqual(timeless(resultOf('first')));
     expect(historyOf('again')).toEqual(historyOf('first'));
     expect(modelOf('again')).toEqual(modelOf('first'));

@@ -110,7 +110,7 @@ The last column is what the exact posterior of the generator reaches; nothing le
 
 report    ${pc.underline(report)}
 Next
-  tsrl predict --model ${model} --text "The app is down and nobody can pay"
-  tsrl train --method binary-ppo --train train.jsonl --test test.jsonl --out runs/mine
-  tsrl train --help
+  npx tsrl predict --model ${model} --text "The app is down and nobody can pay"
+  npx tsrl train --method binary-ppo --train train.jsonl --test test.jsonl --out runs/mine
+  npx tsrl train --help
 `;
