@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmKernel } from './wasm-backend.js';
 import { repairedFusedMatMul } from './wasm-fused-mat-mul.js';
+import { createGemmOf } from './wasm-gemm.js';
 import { repairedMatMul } from './wasm-mat-mul.js';
 
-/** Marks a kernel as repaired, across duplicate installs of this package. */
+/** Marks a kernel as repaired, across duplicate installs of this package; its value is the kernel of tfjs. */
 const repaired = Symbol.for('@tsrl/tensor/repaired');
 
 /** Replaces a kernel of the wasm backend by what `repair` makes of it; once, however often it is called. */
@@ -12,14 +13,18 @@ function replace(kernelName: string, repair: (original: WasmKernel) => WasmKerne
   if (config === undefined || repaired in config.kernelFunc) return;
   const kernel = repair(config.kernelFunc as unknown as WasmKernel);
   tf.unregisterKernel(kernelName, 'wasm');
-  tf.registerKernel({ ...config, kernelFunc: Object.assign(kernel, { [repaired]: true }) as unknown as tf.KernelFunc });
+  tf.registerKernel({
+    ...config,
+    kernelFunc: Object.assign(kernel, { [repaired]: config.kernelFunc }) as unknown as tf.KernelFunc,
+  });
 }
 
 /**
  * Repairs what the wasm backend of tfjs 4.22 gets wrong or does slowly. The repairs hold for the whole process, so
  * they happen in `useBackend('wasm')`, never by importing.
  *
- * - `BatchMatMul`: transposed and batched products on the fast path (`wasm-mat-mul.ts`); products over nothing are 0.
+ * - `BatchMatMul`: by the kernel of @tsrl/kernels, transposed and batched products too (`wasm-mat-mul.ts`); products
+ *   over nothing are 0.
  * - `_FusedMatMul`: the same, and the bias in its right place for a batch (`wasm-fused-mat-mul.ts`).
  * - `Identity`: shares the data instead of copying it, as the other backends do; `clone`, `keep` and whatever the
  *   tape saves go through it.
@@ -30,8 +35,9 @@ function replace(kernelName: string, repair: (original: WasmKernel) => WasmKerne
  */
 export function repairWasm(): void {
   const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
-  replace('BatchMatMul', (original) => repairedMatMul(original, transpose));
-  replace('_FusedMatMul', (original) => repairedFusedMatMul(original));
+  const gemmOf = createGemmOf();
+  replace('BatchMatMul', (original) => repairedMatMul(original, transpose, gemmOf));
+  replace('_FusedMatMul', (original) => repairedFusedMatMul(original, gemmOf));
   replace('Identity', () => identity);
   replace('OneHot', (original) => oneHot(original));
   replace('ClipByValue', () => clipByValue);
