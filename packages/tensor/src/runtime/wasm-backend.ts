@@ -45,4 +45,4 @@ export interface KernelArguments {
 }
 
 /** A kernel of the wasm backend, with the types that tfjs erases. */
-export type WasmKernel = (args: KernelArguments) => tf.TensorInfo;
+export type WasmKernel<Result = tf.TensorInfo> = (args: KernelArguments) => Result;

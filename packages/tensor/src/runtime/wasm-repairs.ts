@@ -3,15 +3,20 @@ import type { WasmKernel } from './wasm-backend.js';
 import { repairedFusedMatMul } from './wasm-fused-mat-mul.js';
 import { createGemmOf } from './wasm-gemm.js';
 import { repairedMatMul } from './wasm-mat-mul.js';
+import { repairedGather, repairedSlice, repairedSplit } from './wasm-moves.js';
+import { repairedSum } from './wasm-sum.js';
 
 /** Marks a kernel as repaired, across duplicate installs of this package; its value is the kernel of tfjs. */
 const repaired = Symbol.for('@tsrl/tensor/repaired');
 
 /** Replaces a kernel of the wasm backend by what `repair` makes of it; once, however often it is called. */
-function replace(kernelName: string, repair: (original: WasmKernel) => WasmKernel): void {
+function replace<Result = tf.TensorInfo>(
+  kernelName: string,
+  repair: (original: WasmKernel<Result>) => WasmKernel<Result>,
+): void {
   const config = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
   if (config === undefined || repaired in config.kernelFunc) return;
-  const kernel = repair(config.kernelFunc as unknown as WasmKernel);
+  const kernel = repair(config.kernelFunc as unknown as WasmKernel<Result>);
   tf.unregisterKernel(kernelName, 'wasm');
   tf.registerKernel({
     ...config,
@@ -31,7 +36,8 @@ function replace(kernelName: string, repair: (original: WasmKernel) => WasmKerne
  * - `OneHot`: with dtype float32 it writes the bits of the integer 1, which is 1.4e-45.
  * - `ClipByValue`: turns NaN into the lower bound, which hides a diverged ratio, and clips the bits of integers.
  * - `Log1p`: computes log(1 + x), which is 0 at 1e-8.
- * - `Sum`: over an empty axis it returns whatever stood in memory.
+ * - `Sum`: over an empty axis it returns whatever stood in memory; over the first axes it transposes (`wasm-sum.ts`).
+ * - `Slice`, `SplitV`, `GatherV2`: without a copy of the whole, by rows instead of by numbers (`wasm-moves.ts`).
  */
 export function repairWasm(): void {
   const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
@@ -42,7 +48,10 @@ export function repairWasm(): void {
   replace('OneHot', (original) => oneHot(original));
   replace('ClipByValue', () => clipByValue);
   replace('Log1p', (original) => log1p(original));
-  replace('Sum', (original) => sum(original));
+  replace('Sum', (original) => repairedSum(original, gemmOf));
+  replace('Slice', (original) => repairedSlice(original));
+  replace('SplitV', (original: WasmKernel<tf.TensorInfo[]>) => repairedSplit(original));
+  replace('GatherV2', (original) => repairedGather(original));
 }
 
 const identity: WasmKernel = ({ inputs, backend }) => {
@@ -93,12 +102,3 @@ function elementwise(
   for (let i = 0; i < from.length; i++) to[i] = f(from[i] as number);
   return out;
 }
-
-const sum =
-  (original: WasmKernel): WasmKernel =>
-  (args) => {
-    const out = original(args);
-    const x = args.inputs['x'] as tf.TensorInfo;
-    if (tf.util.sizeFromShape(x.shape) === 0) args.backend.typedArrayFromHeap(out).fill(0);
-    return out;
-  };
