@@ -14,6 +14,9 @@ const DEPTH: usize = 256;
 const PACKED_B: usize = DEPTH * COLUMNS * 4;
 const PACKED_A: usize = DEPTH * ROWS * 4;
 
+/** Up to so many columns, contiguous rows of A are used where they lie. */
+const FEW: usize = 32;
+
 /** Up to so many numbers, rows of B are used where they lie: packing would cost more than it gives. */
 const DIRECT: usize = 8192;
 
@@ -68,7 +71,7 @@ export function gemm(
           const rows = min(ROWS, m - i);
           let aBlock = a + i * aRow + l * aColumn;
           let aTile = aRow << 2;
-          const dense = aColumn === 4;
+          const dense = aColumn === 4 && n <= FEW;
           if (!dense) {
             packA(aBlock, aRow, aColumn, rows, inner, packedA);
             aBlock = packedA;
@@ -226,6 +229,9 @@ export function packA(a: usize, row: usize, column: usize, rows: usize, k: usize
         to += 16;
         p += column;
       }
+    } else if (height >= 4 && column === 4) {
+      packTransposed(a, row, k, to, 16);
+      to += k << 4;
     } else {
       let p = a;
       for (let l: usize = 0; l < k; l++) {
@@ -261,8 +267,8 @@ export function packB(b: usize, row: usize, column: usize, k: usize, columns: us
         p += row;
       }
     } else if (row === 4) {
-      packTransposed(b, column, k, to);
-      packTransposed(b + (column << 2), column, k, to + 16);
+      packTransposed(b, column, k, to, 32);
+      packTransposed(b + (column << 2), column, k, to + 16, 32);
       to += k << 5;
     } else {
       for (let l: usize = 0; l < k; l++) {
@@ -274,27 +280,27 @@ export function packB(b: usize, row: usize, column: usize, k: usize, columns: us
   }
 }
 
-/** Half a panel from four contiguous columns, four by four. */
-export function packTransposed(b: usize, column: usize, k: usize, to: usize): void {
+/** Four rows of numbers as columns, four by four, at steps of `step` bytes. */
+export function packTransposed(from: usize, row: usize, k: usize, to: usize, step: usize): void {
   let l: usize = 0;
   for (; l + 4 <= k; l += 4) {
-    const p = b + (l << 2);
+    const p = from + (l << 2);
     const r0 = v128.load(p);
-    const r1 = v128.load(p + column);
-    const r2 = v128.load(p + (column << 1));
-    const r3 = v128.load(p + column * 3);
+    const r1 = v128.load(p + row);
+    const r2 = v128.load(p + (row << 1));
+    const r3 = v128.load(p + row * 3);
     const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
     const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
     const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
     const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
     v128.store(to, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-    v128.store(to, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), 32);
-    v128.store(to, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 64);
-    v128.store(to, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 96);
-    to += 128;
+    v128.store(to + step, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+    v128.store(to + (step << 1), v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+    v128.store(to + step * 3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+    to += step << 2;
   }
   for (; l < k; l++) {
-    for (let j: usize = 0; j < 4; j++) store<f32>(to + (j << 2), load<f32>(b + (l << 2) + j * column));
-    to += 32;
+    for (let j: usize = 0; j < 4; j++) store<f32>(to + (j << 2), load<f32>(from + (l << 2) + j * row));
+    to += step;
   }
 }
