@@ -270,6 +270,44 @@ describe('gemm', () => {
     );
   });
 
+  test('reads nothing behind an operand: one that ends with the memory does not trap', () => {
+    for (const [m, k, n] of [
+      [5, 3, 9],
+      [7, 9, 70],
+      [3, 300, 12],
+      [130, 5, 6],
+    ] as const) {
+      for (const { transposeA, transposeB } of flags) {
+        const [a, b] = [draw(m * k), draw(k * n)];
+        const expected = product({ ...plain, transposeA, transposeB, m, k, n }, a, b, new Float32Array(m * n));
+        const out = heap.allocate(4 * m * n);
+        const end = heap.memory.buffer.byteLength;
+        for (const [aAt, bAt] of [
+          [end - 4 * m * k, heap.allocate(4 * k * n)],
+          [heap.allocate(4 * m * k), end - 4 * k * n],
+        ] as const) {
+          new Float32Array(heap.memory.buffer, aAt, m * k).set(a);
+          new Float32Array(heap.memory.buffer, bAt, k * n).set(b);
+          const strides = (flip: boolean, rows: number, columns: number) => ({
+            rowStride: flip ? 1 : columns,
+            columnStride: flip ? rows : 1,
+            batchStride: 0,
+          });
+          gemm({
+            a: { address: aAt, ...strides(transposeA, m, k) },
+            b: { address: bAt, ...strides(transposeB, k, n) },
+            out,
+            batch: 1,
+            m,
+            k,
+            n,
+          });
+          expect(new Float32Array(heap.memory.buffer, out, m * n)).toEqual(expected);
+        }
+      }
+    }
+  });
+
   test('goes on after the memory has grown', () => {
     const size = heap.memory.buffer.byteLength;
     heap.grow(32);
