@@ -1,8 +1,10 @@
 // Matrix products in SIMD128 over memory that the caller owns. Nothing here allocates, holds data or keeps state: all
 // addresses and sizes are arguments, so the module can work inside the heap of another one.
 //
-// The scheme is that of Goto and van de Geijn (2008): B is packed into panels of 8 columns, A (unless its rows are
-// contiguous) into panels of 4 rows, a panel of B stays in the first level of the cache and a block of A in the second.
+// The scheme is that of Goto and van de Geijn (2008): B is packed into panels of 8 columns, A into panels of 4 rows, a
+// panel of B stays in the first level of the cache and a block of A in the second. What is small stays where it lies.
+// The parts are exported so that the compiler leaves them functions of their own: the engine then optimises each as soon
+// as it is hot (it does not replace a running one), and keeps the sums of a tile in registers.
 // The tile is 4 x 8: eight sums, two vectors of B and one of A fit the 16 registers of x64; a larger tile spills.
 
 /** Rows of A, columns of B and inner size that are packed at a time. */

@@ -1,5 +1,5 @@
-// Compiles assembly/gemm.ts and writes it as src/gemm-wasm.ts, which is committed: using and testing the package needs
-// no compiler. test/binary.test.ts compiles again and compares.
+// Compiles assembly/gemm.ts and writes it as src/gemm-wasm.ts, which is committed: the package builds like every other.
+// test/binary.test.ts compiles again and compares.
 
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
