@@ -16,7 +16,7 @@ const DEPTH: usize = 256;
 const PACKED_B: usize = DEPTH * COLUMNS * 4;
 const PACKED_A: usize = DEPTH * ROWS * 4;
 
-/** Up to so many columns, contiguous rows of A are used where they lie. */
+/** Up to so many columns of B, contiguous rows or columns of A are used where they lie. */
 const FEW: usize = 32;
 
 /** Up to so many numbers, rows of B are used where they lie: packing would cost more than it gives. */
@@ -56,6 +56,8 @@ export function gemm(
   const blocks = (k + DEPTH - 1) / DEPTH;
   const depth = (k + blocks - 1) / blocks;
   const direct = bColumn === 1 && (m <= 8 || bRow * k <= DIRECT);
+  const dense = aColumn === 1 && n <= FEW;
+  const upright = aRow === 1 && aColumn > 0 && n <= FEW;
   const cRow = n << 2;
   aRow <<= 2;
   aColumn <<= 2;
@@ -71,21 +73,15 @@ export function gemm(
         packB(bBlock + whole * bColumn, bRow, bColumn, inner, columns - whole, scratch + ((whole * inner) << 2));
         for (let i: usize = 0; i < m; i += ROWS) {
           const rows = min(ROWS, m - i);
-          let aBlock = a + i * aRow + l * aColumn;
-          let aTile = aRow << 2;
-          const dense = aColumn === 4 && n <= FEW;
-          if (!dense) {
-            packA(aBlock, aRow, aColumn, rows, inner, packedA);
-            aBlock = packedA;
-            aTile = inner << 4;
-          }
+          const aBlock = a + i * aRow + l * aColumn;
+          const placed = upright ? rows & ~3 : 0;
+          if (!dense) packA(aBlock + placed * aRow, aRow, aColumn, rows - placed, inner, packedA);
           for (let jj: usize = 0; jj < columns; jj += 8) {
             const inPlace = jj < whole;
             const panel = inPlace ? bBlock + (jj << 2) : scratch + ((jj * inner) << 2);
             const step = inPlace ? bRow : 32;
             const width = min<usize>(8, columns - jj);
             let at = c + i * cRow + ((j + jj) << 2);
-            let tile = aBlock;
             for (let ii: usize = 0; ii < rows; ii += 4) {
               const height = min<usize>(4, rows - ii);
               const add = accumulate || l > 0;
@@ -93,16 +89,18 @@ export function gemm(
               const to = full ? at : spare;
               const toRow: usize = full ? cRow : 32;
               if (dense) {
+                const tile = aBlock + ii * aRow;
                 // Where there are less than four rows, the first stands in for the others.
                 const p1 = tile + (height > 1 ? aRow : 0);
                 const p2 = tile + (height > 2 ? aRow << 1 : 0);
                 const p3 = tile + (height > 3 ? aRow * 3 : 0);
                 tileOfRows(tile, p1, p2, p3, panel, step, inner, to, toRow, full && add);
+              } else if (ii < placed) {
+                tileOfPanel(aBlock + ii * aRow, aColumn, panel, step, inner, to, toRow, full && add);
               } else {
-                tileOfPanel(tile, panel, step, inner, to, toRow, full && add);
+                tileOfPanel(packedA + (ii - placed) * (inner << 2), 16, panel, step, inner, to, toRow, full && add);
               }
               if (!full) copyTile(spare, at, cRow, height, width, add);
-              tile += aTile;
               at += cRow << 2;
             }
           }
@@ -164,8 +162,17 @@ export function tileOfRows(
   storeRow(c + cRow * 3, c30, c31, add);
 }
 
-/** A tile of C from a packed panel of A: four numbers, one of each row, then the next four. */
-export function tileOfPanel(p: usize, b: usize, step: usize, k: usize, c: usize, cRow: usize, add: bool): void {
+/** A tile of C from a panel of A, packed or in place: four numbers, one of each row, then the next four. */
+export function tileOfPanel(
+  p: usize,
+  aStep: usize,
+  b: usize,
+  step: usize,
+  k: usize,
+  c: usize,
+  cRow: usize,
+  add: bool,
+): void {
   let c00 = f32x4.splat(0);
   let c01 = c00;
   let c10 = c00;
@@ -174,7 +181,7 @@ export function tileOfPanel(p: usize, b: usize, step: usize, k: usize, c: usize,
   let c21 = c00;
   let c30 = c00;
   let c31 = c00;
-  const end = p + (k << 4);
+  const end = p + k * aStep;
   while (p < end) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -191,7 +198,7 @@ export function tileOfPanel(p: usize, b: usize, step: usize, k: usize, c: usize,
     c30 = f32x4.add(c30, f32x4.mul(x, b0));
     c31 = f32x4.add(c31, f32x4.mul(x, b1));
     b += step;
-    p += 16;
+    p += aStep;
   }
   storeRow(c, c00, c01, add);
   storeRow(c + cRow, c10, c11, add);

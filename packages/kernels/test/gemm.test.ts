@@ -308,6 +308,38 @@ describe('gemm', () => {
     }
   });
 
+  test('strides of 0 repeat a number, a row or a column', () => {
+    for (const n of [1, 7, 40]) {
+      const [m, k] = [9, 6];
+      const [a, b] = [draw(k + m), draw(k * n)];
+      for (const [rowStride, columnStride] of [
+        [0, 0],
+        [1, 0],
+        [0, 1],
+      ] as const) {
+        heap.reset();
+        const [aAt, bAt, out] = [heap.allocate(4 * (k + m)), heap.allocate(4 * k * n), heap.allocate(4 * m * n)];
+        new Float32Array(heap.memory.buffer, aAt, k + m).set(a);
+        new Float32Array(heap.memory.buffer, bAt, k * n).set(b);
+        gemm({
+          a: { address: aAt, rowStride, columnStride, batchStride: 0 },
+          b: { address: bAt, rowStride: n, columnStride: 1, batchStride: 0 },
+          out,
+          batch: 1,
+          m,
+          k,
+          n,
+        });
+        const spread = Float32Array.from(
+          { length: m * k },
+          (_, e) => a[Math.floor(e / k) * rowStride + (e % k) * columnStride]!,
+        );
+        const got = new Float32Array(heap.memory.buffer, out, m * n).slice();
+        expect(got).toEqual(product({ ...plain, m, k, n }, spread, b, new Float32Array(m * n)));
+      }
+    }
+  });
+
   test('goes on after the memory has grown', () => {
     const size = heap.memory.buffer.byteLength;
     heap.grow(32);
