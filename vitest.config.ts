@@ -11,7 +11,7 @@ const gradientModules = [
 ];
 
 /** Packages without a tensor: their tests skip loading tfjs. */
-const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages', 'testing']);
+const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages', 'testing', 'kernels']);
 
 /** The packages whose numbers depend on the backend run on both. */
 const backends = process.env['TSRL_BACKEND'] ? [process.env['TSRL_BACKEND']] : ['wasm', 'cpu'];

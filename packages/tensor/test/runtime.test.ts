@@ -11,6 +11,10 @@ import {
   useBackend,
   valueAndGrads,
 } from '../src/index.ts';
+import type { WasmBackend, WasmKernel } from '../src/runtime/wasm-backend.ts';
+import { repairedFusedMatMul } from '../src/runtime/wasm-fused-mat-mul.ts';
+import { createGemmOf } from '../src/runtime/wasm-gemm.ts';
+import { repairedMatMul } from '../src/runtime/wasm-mat-mul.ts';
 
 const onWasm = process.env['TSRL_BACKEND'] !== 'cpu';
 const numDataIds = (): number => (tf.backend() as unknown as { numDataIds(): number }).numDataIds();
@@ -266,6 +270,242 @@ describe('matMul', () => {
     const values = await result.data();
     expect([values[0], values.at(-1), values.length]).toEqual([256, 256, 2 * 1200 * 1200]);
     tf.dispose([big, a, result]);
+  });
+});
+
+describe.runIf(onWasm)('the product where our kernel cannot run', () => {
+  const kernelOf = (name: string) => tf.getKernel(name, 'wasm').kernelFunc as unknown as WasmKernel;
+  const register = (kernelName: string, kernel: WasmKernel): void => {
+    tf.unregisterKernel(kernelName, 'wasm');
+    tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc: kernel as unknown as tf.KernelFunc });
+  };
+  /** The kernel of tfjs under a repaired one. */
+  const originalOf = (name: string): WasmKernel =>
+    (kernelOf(name) as unknown as Record<symbol, WasmKernel>)[Symbol.for('@tsrl/tensor/repaired')] as WasmKernel;
+
+  test('is right by XNNPACK as well: flags, batches, broadcasts, bias and activation, and nothing', async () => {
+    const repaired = ['BatchMatMul', '_FusedMatMul'].map((name) => [name, kernelOf(name)] as const);
+    const [original, fused] = [originalOf('BatchMatMul'), originalOf('_FusedMatMul')];
+    register(
+      'BatchMatMul',
+      repairedMatMul(original, kernelOf('Transpose'), () => undefined),
+    );
+    register(
+      '_FusedMatMul',
+      repairedFusedMatMul(fused, () => undefined),
+    );
+    try {
+      const batches = fc.constantFrom<readonly [readonly number[], readonly number[]]>(
+        [[], []],
+        [[1], [1]],
+        [[3], [3]],
+        [
+          [2, 2],
+          [2, 2],
+        ],
+        [[3], [1]],
+        [[], [2]],
+      );
+      const cases = batches.chain(([batchA, batchB]) =>
+        fc.record({ batchA: fc.constant(batchA), batchB: fc.constant(batchB), m: size, k: size, n: size, ...flags }),
+      );
+      await forAllAsync(
+        [cases],
+        async (p) => {
+          const { transposeA, transposeB } = p;
+          const same = p.batchA.length === p.batchB.length && p.batchA.every((d, i) => d === p.batchB[i]);
+          await checkProduct(p, (a, b) => tf.matMul(a, b, transposeA, transposeB), same);
+          await checkProduct(p, (a, b) => tf.fused.matMul({ a, b, transposeA, transposeB }), false);
+        },
+        { runs: 100 },
+      );
+      const [a, b] = [tf.zeros([2, 0]), tf.zeros([0, 3])];
+      const nothing = tf.matMul(a, b);
+      expect([...(await nothing.data())]).toEqual(Array(6).fill(0));
+      tf.dispose([a, b, nothing]);
+    } finally {
+      for (const [name, kernel] of repaired) register(name, kernel);
+    }
+  });
+
+  test('which is where the memory is not found, or no SIMD in it; otherwise there is one kernel for each backend', () => {
+    const backend = tf.backend() as unknown as WasmBackend;
+    const gemmOf = createGemmOf();
+    expect(gemmOf(backend)).toBeTypeOf('function');
+    expect(gemmOf(backend)).toBe(gemmOf(backend));
+    const { HEAPU8 } = backend.wasm;
+    const hidden = { wasm: { HEAPU8 } } as unknown as WasmBackend;
+    expect(gemmOf(hidden)).toBeUndefined();
+    const other = { wasm: { HEAPU8, asm: { memory: { buffer: new ArrayBuffer(8) } } } } as unknown as WasmBackend;
+    expect(gemmOf(other)).toBeUndefined();
+    const noMemory = { wasm: { HEAPU8, asm: { memory: { buffer: HEAPU8.buffer } } } } as unknown as WasmBackend;
+    expect(gemmOf(noMemory)).toBeUndefined();
+  });
+});
+
+describe('fused matMul', () => {
+  const matrices = () => ({ a: tf.tensor2d(draw(15), [5, 3]), b: tf.tensor2d(draw(27), [3, 9]) });
+
+  test.each(['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu', 'prelu'] as const)(
+    '%s of a product with a bias is that of its parts',
+    async (activation) => {
+      const parts = tf.tidy(() => {
+        const { a, b } = matrices();
+        const bias = tf.tensor1d(draw(9));
+        const weights = tf.tensor1d(draw(9));
+        const sum = tf.add(tf.matMul(a, b), bias);
+        const plain = {
+          linear: () => sum,
+          relu: () => tf.relu(sum),
+          relu6: () => tf.relu6(sum),
+          elu: () => tf.elu(sum),
+          sigmoid: () => tf.sigmoid(sum),
+          leakyrelu: () => tf.leakyRelu(sum, 0.3),
+          prelu: () => tf.prelu(sum, weights),
+        }[activation]();
+        const fused = tf.fused.matMul({
+          a,
+          b,
+          bias,
+          activation,
+          leakyreluAlpha: 0.3,
+          ...(activation === 'prelu' ? { preluActivationWeights: weights } : {}),
+        });
+        return [plain, fused] as const;
+      });
+      const [plain, fused] = await Promise.all(parts.map((x) => x.data()));
+      expect(maxError(fused!, plain!, float32)).toBeLessThan(1);
+      tf.dispose([...parts]);
+    },
+  );
+});
+
+describe('moves of rows', () => {
+  const shape = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 });
+  const dtype = fc.constantFrom('float32' as const, 'int32' as const, 'bool' as const);
+  const numbers = (size: number, type: string): number[] =>
+    Array.from({ length: size }, (_, i) => (type === 'bool' ? ((i * 7) % 3) & 1 : i + 1));
+  /** x[index] for a flat row-major x. */
+  const at = (x: number[], shape: number[], index: number[]): number =>
+    x[index.reduce((flat, i, d) => flat * shape[d]! + i, 0)]!;
+  /** Every index of a shape, in order. */
+  const indicesOf = (shape: number[]): number[][] =>
+    shape.reduce<number[][]>((all, n) => all.flatMap((i) => Array.from({ length: n }, (_, j) => [...i, j])), [[]]);
+
+  test('slice takes a box, whatever its sides', async () => {
+    await forAllAsync(
+      [shape, dtype, fc.array(fc.nat(), { minLength: 8, maxLength: 8 })],
+      async (dims, type, chosen) => {
+        const begin = dims.map((n, d) => chosen[d]! % n);
+        const size = dims.map((n, d) => chosen[d + 4]! % (n - begin[d]! + 1));
+        const x = numbers(sizeOf(dims), type);
+        const t = tf.tensor(x, dims, type);
+        const y = tf.slice(t, begin, size);
+        expect([y.shape, y.dtype]).toEqual([size, type]);
+        expect([...(await y.data())]).toEqual(
+          indicesOf(size).map((i) =>
+            at(
+              x,
+              dims,
+              i.map((v, d) => v + begin[d]!),
+            ),
+          ),
+        );
+        tf.dispose([t, y]);
+      },
+    );
+    const t = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
+    const rest = tf.slice(t, [0, 1], [-1, -1]);
+    const row = tf.slice(t, 1);
+    expect([...(await rest.data()), ...(await row.data())]).toEqual([2, 3, 5, 6, 4, 5, 6]);
+    const words = tf.tensor2d(['a', 'b', 'c', 'd'], [2, 2]);
+    const last = tf.slice(words, [0, 1], [2, 1]);
+    expect(await last.data()).toEqual(['b', 'd']);
+    tf.dispose([t, rest, row, words, last]);
+  });
+
+  test('split gives the parts of concat', async () => {
+    await forAllAsync([shape, dtype, fc.nat(), fc.nat()], async (dims, type, which, cut) => {
+      const axis = which % dims.length;
+      const first = cut % (dims[axis]! + 1);
+      const t = tf.tensor(numbers(sizeOf(dims), type), dims, type);
+      const sizes = [first, dims[axis]! - first];
+      const parts = tf.split(t, sizes, axis);
+      const again = tf.concat(parts, axis);
+      expect(parts.map((part) => part.shape[axis])).toEqual(sizes);
+      expect([...(await again.data())]).toEqual([...(await t.data())]);
+      const each = tf.split(t, dims[axis]!, axis - dims.length);
+      expect(each).toHaveLength(dims[axis]!);
+      const whole = tf.concat(each, axis);
+      expect([...(await whole.data())]).toEqual([...(await t.data())]);
+      tf.dispose([t, again, whole, ...parts, ...each]);
+    });
+  });
+
+  test('gather takes rows along any axis, with and without batch dimensions', async () => {
+    await forAllAsync(
+      [shape, dtype, fc.nat(), fc.array(fc.nat(), { minLength: 1, maxLength: 5 })],
+      async (dims, type, which, ids) => {
+        const axis = which % dims.length;
+        const rows = ids.map((id) => id % dims[axis]!);
+        const x = numbers(sizeOf(dims), type);
+        const t = tf.tensor(x, dims, type);
+        const indices = tf.tensor1d(rows, 'int32');
+        const y = tf.gather(t, indices, axis);
+        const out = dims.map((n, d) => (d === axis ? rows.length : n));
+        expect([y.shape, y.dtype]).toEqual([out, type]);
+        const expected = indicesOf(out).map((i) =>
+          at(
+            x,
+            dims,
+            i.map((v, d) => (d === axis ? rows[v]! : v)),
+          ),
+        );
+        expect([...(await y.data())]).toEqual(expected);
+        tf.dispose([t, indices, y]);
+      },
+    );
+    const x = tf.tensor3d(numbers(24, 'float32'), [2, 3, 4]);
+    const ids = tf.tensor2d([2, 0, 1, 1], [2, 2], 'int32');
+    const y = tf.gather(x, ids, 1, 1);
+    expect([...(await y.data())]).toEqual([9, 10, 11, 12, 1, 2, 3, 4, 17, 18, 19, 20, 17, 18, 19, 20]);
+    tf.dispose([x, ids, y]);
+  });
+
+  test.runIf(onWasm)('gather refuses an index that is not there', () => {
+    const x = tf.zeros([3, 2]);
+    const before = numDataIds();
+    for (const index of [-1, 3]) {
+      const ids = tf.tensor1d([0, index], 'int32');
+      expect(() => tf.gather(x, ids)).toThrow(`GatherV2: the index value ${index} is not in [0, 2]`);
+      ids.dispose();
+    }
+    expect(numDataIds()).toBe(before);
+    x.dispose();
+  });
+
+  test('the sum over any axes, kept or not', async () => {
+    await forAllAsync([shape, fc.nat(15), fc.boolean()], async (dims, chosen, keepDims) => {
+      const axes = dims.map((_, d) => d).filter((d) => (chosen >> d) & 1);
+      const x = draw(sizeOf(dims));
+      const kept = dims.map((n, d) => (axes.includes(d) ? 1 : n));
+      const expected = new Float64Array(sizeOf(kept));
+      indicesOf(dims).forEach((index, flat) => {
+        expected[index.reduce((to, i, d) => to * kept[d]! + (axes.includes(d) ? 0 : i), 0)]! += x[flat]!;
+      });
+      const t = tf.tensor(x, dims);
+      const y = tf.sum(t, axes, keepDims);
+      expect(y.shape).toEqual(keepDims ? kept : dims.filter((_, d) => !axes.includes(d)));
+      expect(maxError(await y.data(), expected, dotProduct(256, 4))).toBeLessThan(1);
+      tf.dispose([t, y]);
+    });
+    const whole = tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2], 'int32');
+    const y = tf.sum(whole, 0);
+    expect([y.dtype, ...(await y.data())]).toEqual(['int32', 9, 12]);
+    const special = tf.tensor2d([NaN, 1, Infinity, 2, 3, 4], [2, 3]);
+    const z = tf.sum(special, 0);
+    expect([...(await z.data())]).toEqual([NaN, 4, Infinity]);
+    tf.dispose([whole, y, special, z]);
   });
 });
 
@@ -671,7 +911,18 @@ describe('useBackend', () => {
   });
 
   test('repairs once, however often it is called', async () => {
-    const names = ['BatchMatMul', '_FusedMatMul', 'Identity', 'OneHot', 'ClipByValue', 'Log1p', 'Sum'];
+    const names = [
+      'BatchMatMul',
+      '_FusedMatMul',
+      'Identity',
+      'OneHot',
+      'ClipByValue',
+      'Log1p',
+      'Sum',
+      'Slice',
+      'SplitV',
+      'GatherV2',
+    ];
     const kernels = () => names.map((name) => tf.getKernel(name, 'wasm').kernelFunc);
     await useBackend('wasm');
     const first = kernels();

@@ -2,11 +2,14 @@ import type * as tf from '@tensorflow/tfjs-core';
 
 /**
  * The part of the wasm backend of tfjs 4.22 that the repairs touch. It is public in fact, not in its documentation;
- * `wasm-repairs.test.ts` fails when a release changes it.
+ * `runtime.test.ts` fails when a release changes it.
  */
 export interface WasmBackend {
   readonly wasm: {
     readonly HEAPU8: Uint8Array;
+    /** Where the memory is found in the plain and SIMD builds, and in the threaded one. */
+    readonly asm?: { readonly memory?: { readonly buffer: ArrayBufferLike } };
+    readonly wasmMemory?: { readonly buffer: ArrayBufferLike };
     _malloc(bytes: number): number;
     _free(address: number): void;
     _BatchMatMul(
@@ -42,4 +45,4 @@ export interface KernelArguments {
 }
 
 /** A kernel of the wasm backend, with the types that tfjs erases. */
-export type WasmKernel = (args: KernelArguments) => tf.TensorInfo;
+export type WasmKernel<Result = tf.TensorInfo> = (args: KernelArguments) => Result;

@@ -1,34 +1,53 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmKernel } from './wasm-backend.js';
+import type { GemmOf } from './wasm-gemm.js';
+import { multiply, productOf } from './wasm-mat-mul.js';
 
 /**
- * activation(a b + bias): for a plain product of two matrices the kernel of tfjs, otherwise the kernels of its parts,
- * the product on its fast path among them.
+ * activation(a b + bias) by our product, which adds to a bias that stands in the result beforehand, and the kernel of
+ * the activation. Where our product cannot run: for two plain matrices the kernel of tfjs, otherwise the kernels of the
+ * parts.
  *
  * The kernel of tfjs is slow wherever `matMul` is, and for more than one matrix it adds the bias by the wrong index.
  */
-export function repairedFusedMatMul(original: WasmKernel): WasmKernel {
+export function repairedFusedMatMul(original: WasmKernel, gemmOf: GemmOf): WasmKernel {
   return (args) => {
     const { backend } = args;
     const { a, b, bias, preluActivationWeights } = args.inputs as Readonly<Record<string, tf.TensorInfo>> & FusedInputs;
     const { transposeA, transposeB, activation, leakyreluAlpha } = args.attrs;
+    const gemm = gemmOf(backend);
     const one = tf.util.sizeFromShape(a.shape.slice(0, -2)) === 1 && tf.util.sizeFromShape(b.shape.slice(0, -2)) === 1;
     const empty = tf.util.sizeFromShape(a.shape) === 0 || tf.util.sizeFromShape(b.shape) === 0;
-    if (one && !empty && transposeA !== true && transposeB !== true) return original(args);
+    if (!gemm && one && !empty && transposeA !== true && transposeB !== true) return original(args);
 
     const run = (name: string, inputs: Record<string, tf.TensorInfo>, attrs = {}): tf.TensorInfo =>
       (tf.getKernel(name, 'wasm').kernelFunc as unknown as WasmKernel)({ inputs, backend, attrs });
-    let out = run('BatchMatMul', { a, b }, { transposeA, transposeB });
+    let out: tf.TensorInfo;
     const replaceBy = (next: tf.TensorInfo): void => {
       backend.disposeData(out.dataId);
       out = next;
     };
-    if (bias) replaceBy(run('Add', { a: out, b: bias }));
+    const product = productOf(a, b, transposeA === true, transposeB === true);
+    if (gemm && product && bias?.dtype === 'float32' && tf.util.arraysEqual(bias.shape, [product.n])) {
+      out = backend.makeOutput([...product.batch, product.m, product.n], 'float32');
+      repeat(backend.typedArrayFromHeap(bias), backend.typedArrayFromHeap(out));
+      multiply(gemm, backend, product, out, true);
+    } else {
+      out = run('BatchMatMul', { a, b }, { transposeA, transposeB });
+      if (bias) replaceBy(run('Add', { a: out, b: bias }));
+    }
     const name = activations[activation as string];
     const weights = preluActivationWeights && { alpha: preluActivationWeights };
     if (name !== undefined) replaceBy(run(name, { x: out, ...weights }, { alpha: leakyreluAlpha }));
     return out;
   };
+}
+
+/** Fills `out` with copies of `row`, twice as many at every turn. */
+function repeat<T extends Float32Array | Int32Array | Uint8Array>(row: T, out: T): void {
+  if (out.length === 0) return;
+  out.set(row);
+  for (let done = row.length; done < out.length; done *= 2) out.copyWithin(done, 0, Math.min(done, out.length - done));
 }
 
 type FusedInputs = Readonly<Record<'a' | 'b', tf.TensorInfo>> &

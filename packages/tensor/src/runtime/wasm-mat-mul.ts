@@ -1,61 +1,63 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelArguments, WasmBackend, WasmKernel } from './wasm-backend.js';
+import type { Gemm, Operand } from '@tsrl/kernels';
+import type { WasmBackend, WasmKernel } from './wasm-backend.js';
+import type { GemmOf } from './wasm-gemm.js';
+import { multiplyByXnnpack } from './wasm-xnnpack.js';
+
+/** op(a) op(b) of float32: [...batch, m, k] times [...batch, k, n]. */
+export interface Product {
+  readonly a: tf.TensorInfo;
+  readonly b: tf.TensorInfo;
+  readonly flipA: boolean;
+  readonly flipB: boolean;
+  readonly batch: readonly number[];
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+}
 
 /**
- * The matrix product of the wasm backend, always on its fast path.
- *
- * tfjs hands a product to XNNPACK only when it is a plain 2-D one; a transpose flag or a batch takes a naive loop,
- * 12 to 30 times slower, and every gradient of `matMul` has a flag. So: transpose first (the operands or the result,
- * whichever moves less), then one XNNPACK product per matrix of the batch, on views of the operands, without copying
- * them. A product over an inner size of 0, which tfjs leaves unwritten, is 0.
+ * The matrix product of the wasm backend by the kernel of @tsrl/kernels, for any flags and batch; where that cannot run,
+ * by XNNPACK. A product over an inner size of 0, which tfjs leaves unwritten, is 0.
  */
-export function repairedMatMul(original: WasmKernel, transpose: WasmKernel): WasmKernel {
+export function repairedMatMul(original: WasmKernel, transpose: WasmKernel, gemmOf: GemmOf): WasmKernel {
   return (args) => {
-    const { backend, attrs } = args;
-    const a = args.inputs['a'] as tf.TensorInfo;
-    const b = args.inputs['b'] as tf.TensorInfo;
-    const flipA = attrs['transposeA'] === true;
-    const flipB = attrs['transposeB'] === true;
-    const batch = a.shape.slice(0, -2);
-    const count = tf.util.sizeFromShape(batch);
-    const [m, k] = lastTwo(a, flipA);
-    const [inner, n] = lastTwo(b, flipB);
-    const empty = tf.util.sizeFromShape(a.shape) === 0 || tf.util.sizeFromShape(b.shape) === 0;
-    const plain = !flipA && !flipB && count === 1 && !empty;
-    const broadcast = !tf.util.arraysEqual(batch, b.shape.slice(0, -2));
-    if (plain || broadcast || a.dtype !== 'float32' || b.dtype !== 'float32') return original(args);
-    tf.util.assert(k === inner, () => `matMul: inner sizes ${k} and ${inner} of [${a.shape}] and [${b.shape}] differ`);
-
-    if (empty) {
-      const zeros = backend.makeOutput([...batch, m, n], 'float32');
-      backend.typedArrayFromHeap(zeros).fill(0);
-      return zeros;
-    }
-    const temporary: tf.TensorInfo[] = [];
-    const swapped = (x: tf.TensorInfo): tf.TensorInfo => {
-      const y = swapLastTwo(x, backend, transpose);
-      temporary.push(y);
-      return y;
-    };
-    const product = (left: tf.TensorInfo, right: tf.TensorInfo, rows: number, columns: number): tf.TensorInfo => {
-      const out = backend.makeOutput([...batch, rows, columns], 'float32');
-      multiplyEach(backend, left, right, out, count, rows, k, columns);
+    const { backend, inputs, attrs } = args;
+    const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
+    const product = productOf(a, b, attrs['transposeA'] === true, attrs['transposeB'] === true);
+    if (product === undefined) return original(args);
+    const { flipA, flipB, batch, m, n } = product;
+    const gemm = gemmOf(backend);
+    if (gemm !== undefined) {
+      const out = backend.makeOutput([...batch, m, n], 'float32');
+      multiply(gemm, backend, product, out, false);
       return out;
-    };
-    // Numbers to move for op(A) op(B), and for the same as (op(B)ᵀ op(A)ᵀ)ᵀ; XNNPACK packs the right operand.
-    const direct = (flipA ? m * k : 0) + (flipB ? k * n : 0) + k * n;
-    const mirrored = (flipA ? 0 : m * k) + (flipB ? 0 : k * n) + m * k + m * n;
-    let out: tf.TensorInfo;
-    if (mirrored < direct) {
-      const mirror = product(flipB ? b : swapped(b), flipA ? a : swapped(a), n, m);
-      temporary.push(mirror);
-      out = swapLastTwo(mirror, backend, transpose);
-    } else {
-      out = product(flipA ? swapped(a) : a, flipB ? swapped(b) : b, m, n);
     }
-    for (const { dataId } of temporary) backend.disposeData(dataId);
-    return out;
+    const broadcast = !tf.util.arraysEqual(a.shape.slice(0, -2), b.shape.slice(0, -2));
+    const plain = !flipA && !flipB && tf.util.sizeFromShape([...batch]) === 1;
+    const empty = tf.util.sizeFromShape(a.shape) === 0 || tf.util.sizeFromShape(b.shape) === 0;
+    if (broadcast || (plain && !empty)) return original(args);
+    if (!empty) return multiplyByXnnpack(backend, product, transpose);
+    const zeros = backend.makeOutput([...batch, m, n], 'float32');
+    backend.typedArrayFromHeap(zeros).fill(0);
+    return zeros;
   };
+}
+
+/**
+ * The sizes of a product; undefined for what stays with tfjs: other types, and two batches neither of which is a
+ * single matrix.
+ */
+export function productOf(a: tf.TensorInfo, b: tf.TensorInfo, flipA: boolean, flipB: boolean): Product | undefined {
+  const [m, k] = lastTwo(a, flipA);
+  const [inner, n] = lastTwo(b, flipB);
+  tf.util.assert(k === inner, () => `matMul: inner sizes ${k} and ${inner} of [${a.shape}] and [${b.shape}] differ`);
+  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+  const single = tf.util.sizeFromShape(batchA) === 1 || tf.util.sizeFromShape(batchB) === 1;
+  if (a.dtype !== 'float32' || b.dtype !== 'float32') return undefined;
+  if (!single && !tf.util.arraysEqual(batchA, batchB)) return undefined;
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
+  return { a, b, flipA, flipB, batch, m, k, n };
 }
 
 function lastTwo({ shape }: tf.TensorInfo, flip: boolean): [number, number] {
@@ -63,38 +65,26 @@ function lastTwo({ shape }: tf.TensorInfo, flip: boolean): [number, number] {
   return flip ? [columns, rows] : [rows, columns];
 }
 
-function swapLastTwo(x: tf.TensorInfo, backend: WasmBackend, transpose: WasmKernel): tf.TensorInfo {
-  const rank = x.shape.length;
-  const perm = [...Array(rank - 2).keys(), rank - 1, rank - 2];
-  return transpose({ inputs: { x }, backend, attrs: { perm } } satisfies KernelArguments);
-}
-
-function multiplyEach(
+/** out = op(a) op(b), or out + op(a) op(b). */
+export function multiply(
+  gemm: Gemm,
   backend: WasmBackend,
-  a: tf.TensorInfo,
-  b: tf.TensorInfo,
+  { a, b, flipA, flipB, batch, m, k, n }: Product,
   out: tf.TensorInfo,
-  count: number,
-  m: number,
-  k: number,
-  n: number,
+  accumulate: boolean,
 ): void {
-  const { wasm, dataIdMap } = backend;
-  const address = (x: tf.TensorInfo): number => dataIdMap.get(x.dataId).memoryOffset;
-  const [aAt, bAt, outAt] = [address(a), address(b), address(out)];
-  // Three ids of the C++ side, pointed at one matrix of the batch after the other. Disposing of the id also drops
-  // the packed copy of `b` that XNNPACK keeps under it.
-  const [aId, bId, outId] = [backend.dataIdNextNumber++, backend.dataIdNextNumber++, backend.dataIdNextNumber++];
-  const shapes = wasm._malloc(24) >>> 0;
-  new Int32Array(wasm.HEAPU8.buffer, shapes, 6).set([1, m, k, 1, k, n]);
-  for (let i = 0; i < count; i++) {
-    wasm.tfjs.registerTensor(aId, m * k, aAt + 4 * i * m * k);
-    wasm.tfjs.registerTensor(bId, k * n, bAt + 4 * i * k * n);
-    wasm.tfjs.registerTensor(outId, m * n, outAt + 4 * i * m * n);
-    wasm._BatchMatMul(aId, shapes, 3, bId, shapes + 12, 3, 0, 0, outId);
-    wasm.tfjs.disposeData(aId);
-    wasm.tfjs.disposeData(bId);
-    wasm.tfjs.disposeData(outId);
-  }
-  wasm._free(shapes);
+  const count = tf.util.sizeFromShape([...batch]);
+  const address = (x: tf.TensorInfo): number => backend.dataIdMap.get(x.dataId).memoryOffset;
+  const operand = (x: tf.TensorInfo, flip: boolean, rows: number, columns: number): Operand => ({
+    address: address(x),
+    rowStride: flip ? 1 : columns,
+    columnStride: flip ? rows : 1,
+    batchStride: tf.util.sizeFromShape(x.shape) === rows * columns ? 0 : rows * columns,
+  });
+  const left = operand(a, flipA, m, k);
+  const right = operand(b, flipB, k, n);
+  // Many matrices times one are one matrix with all their rows, and the one is packed once.
+  const joined = right.batchStride === 0 && !flipA;
+  const sizes = joined ? { batch: 1, m: count * m } : { batch: count, m };
+  gemm({ a: left, b: right, out: address(out), ...sizes, k, n, accumulate });
 }

@@ -1,42 +1,57 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmKernel } from './wasm-backend.js';
 import { repairedFusedMatMul } from './wasm-fused-mat-mul.js';
+import { createGemmOf } from './wasm-gemm.js';
 import { repairedMatMul } from './wasm-mat-mul.js';
+import { repairedGather, repairedSlice, repairedSplit } from './wasm-moves.js';
+import { repairedSum } from './wasm-sum.js';
 
-/** Marks a kernel as repaired, across duplicate installs of this package. */
+/** Marks a kernel as repaired, across duplicate installs of this package; its value is the kernel of tfjs. */
 const repaired = Symbol.for('@tsrl/tensor/repaired');
 
 /** Replaces a kernel of the wasm backend by what `repair` makes of it; once, however often it is called. */
-function replace(kernelName: string, repair: (original: WasmKernel) => WasmKernel): void {
+function replace<Result = tf.TensorInfo>(
+  kernelName: string,
+  repair: (original: WasmKernel<Result>) => WasmKernel<Result>,
+): void {
   const config = tf.getKernel(kernelName, 'wasm') as tf.KernelConfig | undefined;
   if (config === undefined || repaired in config.kernelFunc) return;
-  const kernel = repair(config.kernelFunc as unknown as WasmKernel);
+  const kernel = repair(config.kernelFunc as unknown as WasmKernel<Result>);
   tf.unregisterKernel(kernelName, 'wasm');
-  tf.registerKernel({ ...config, kernelFunc: Object.assign(kernel, { [repaired]: true }) as unknown as tf.KernelFunc });
+  tf.registerKernel({
+    ...config,
+    kernelFunc: Object.assign(kernel, { [repaired]: config.kernelFunc }) as unknown as tf.KernelFunc,
+  });
 }
 
 /**
  * Repairs what the wasm backend of tfjs 4.22 gets wrong or does slowly. The repairs hold for the whole process, so
  * they happen in `useBackend('wasm')`, never by importing.
  *
- * - `BatchMatMul`: transposed and batched products on the fast path (`wasm-mat-mul.ts`); products over nothing are 0.
+ * - `BatchMatMul`: by the kernel of @tsrl/kernels, transposed and batched products too (`wasm-mat-mul.ts`); products
+ *   over nothing are 0.
  * - `_FusedMatMul`: the same, and the bias in its right place for a batch (`wasm-fused-mat-mul.ts`).
  * - `Identity`: shares the data instead of copying it, as the other backends do; `clone`, `keep` and whatever the
  *   tape saves go through it.
  * - `OneHot`: with dtype float32 it writes the bits of the integer 1, which is 1.4e-45.
  * - `ClipByValue`: turns NaN into the lower bound, which hides a diverged ratio, and clips the bits of integers.
  * - `Log1p`: computes log(1 + x), which is 0 at 1e-8.
- * - `Sum`: over an empty axis it returns whatever stood in memory.
+ * - `Sum`: over an empty axis it returns whatever stood in memory; over the first axes it transposes (`wasm-sum.ts`).
+ * - `Slice`, `SplitV`, `GatherV2`: without a copy of the whole, by rows instead of by numbers (`wasm-moves.ts`).
  */
 export function repairWasm(): void {
   const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
-  replace('BatchMatMul', (original) => repairedMatMul(original, transpose));
-  replace('_FusedMatMul', (original) => repairedFusedMatMul(original));
+  const gemmOf = createGemmOf();
+  replace('BatchMatMul', (original) => repairedMatMul(original, transpose, gemmOf));
+  replace('_FusedMatMul', (original) => repairedFusedMatMul(original, gemmOf));
   replace('Identity', () => identity);
   replace('OneHot', (original) => oneHot(original));
   replace('ClipByValue', () => clipByValue);
   replace('Log1p', (original) => log1p(original));
-  replace('Sum', (original) => sum(original));
+  replace('Sum', (original) => repairedSum(original, gemmOf));
+  replace('Slice', (original) => repairedSlice(original));
+  replace('SplitV', (original: WasmKernel<tf.TensorInfo[]>) => repairedSplit(original));
+  replace('GatherV2', (original) => repairedGather(original));
 }
 
 const identity: WasmKernel = ({ inputs, backend }) => {
@@ -87,12 +102,3 @@ function elementwise(
   for (let i = 0; i < from.length; i++) to[i] = f(from[i] as number);
   return out;
 }
-
-const sum =
-  (original: WasmKernel): WasmKernel =>
-  (args) => {
-    const out = original(args);
-    const x = args.inputs['x'] as tf.TensorInfo;
-    if (tf.util.sizeFromShape(x.shape) === 0) args.backend.typedArrayFromHeap(out).fill(0);
-    return out;
-  };

@@ -1,0 +1,99 @@
+import { BackendError } from '@tsrl/core';
+import { gemmWasm } from './gemm-wasm.js';
+import { multipliesRight } from './probe.js';
+import { compileModule, type WasmMemory } from './web-assembly.js';
+
+export type { WasmMemory } from './web-assembly.js';
+
+/** The heap of another WebAssembly module: its memory, and how to own a piece of it. Addresses are in bytes. */
+export interface Heap {
+  /** Not shared; it may grow at any time. */
+  readonly memory: WasmMemory;
+  allocate(bytes: number): number;
+  free(address: number): void;
+}
+
+/**
+ * A matrix, or a batch of them: element (i, j) of matrix s is the float32 at
+ * `address + 4 (s batchStride + i rowStride + j columnStride)`.
+ *
+ * A transposed matrix has its strides exchanged; with a batch stride of 0 one matrix serves the whole batch.
+ */
+export interface Operand {
+  readonly address: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+  readonly batchStride: number;
+}
+
+export interface GemmOptions {
+  /** [batch, m, k] */
+  readonly a: Operand;
+  /** [batch, k, n] */
+  readonly b: Operand;
+  /** Address of the result [batch, m, n], dense, overlapping neither operand. */
+  readonly out: number;
+  readonly batch: number;
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  /** Add to what stands in `out`; false. */
+  readonly accumulate?: boolean;
+}
+
+/** out = a b, or out + a b, for each matrix of a batch. Sizes may be 0; over k = 0 the product is 0. */
+export type Gemm = (options: GemmOptions) => void;
+
+/**
+ * The float32 matrix product by SIMD128 instructions, working in the memory of another module without copying.
+ *
+ * Each element is a sum of products rounded one after the other, in blocks of at most 256: |error| is at most
+ * (257 + k / 256) 2⁻²⁴ Σ |aᵢₗ bₗⱼ| in the first order. NaN and infinities come out as IEEE 754 has them. Sums begin at
+ * +0, so that the product of a negative zero is +0. Nothing checks addresses and sizes: what they name is read and written.
+ *
+ * It keeps about 640 KB of the heap as workspace, which a call fills; it is free between calls.
+ *
+ * @throws BackendError where WebAssembly or its SIMD instructions are missing, where the memory is shared, and where
+ *   the products of small integers, of every transposition, are not what plain loops give
+ * @see Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3)
+ */
+export function instantiateGemm(heap: Heap): Gemm {
+  let kernel: Kernel;
+  try {
+    kernel = compileModule(gemmWasm, heap.memory) as unknown as Kernel;
+  } catch (cause) {
+    const problem = `this environment cannot run SIMD WebAssembly in that memory; ${String(cause)}`;
+    throw new BackendError('instantiateGemm', problem, { cause });
+  }
+  // Vectors that straddle lines of the cache cost a second access.
+  const scratch = heap.allocate(kernel.scratchBytes() + 64);
+  const aligned = scratch + 64 - (scratch % 64);
+  const gemm: Gemm = ({ a, b, out, batch, m, k, n, accumulate = false }) =>
+    kernel.gemm(
+      a.address,
+      a.rowStride,
+      a.columnStride,
+      a.batchStride,
+      b.address,
+      b.rowStride,
+      b.columnStride,
+      b.batchStride,
+      out,
+      batch,
+      m,
+      k,
+      n,
+      accumulate ? 1 : 0,
+      aligned,
+    );
+  if (!multipliesRight(gemm, heap)) {
+    heap.free(scratch);
+    throw new BackendError('instantiateGemm', 'the kernel gives wrong products here');
+  }
+  return gemm;
+}
+
+interface Kernel {
+  scratchBytes(): number;
+  gemm(...numbers: number[]): void;
+}

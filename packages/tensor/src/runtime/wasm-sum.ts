@@ -1,0 +1,41 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { WasmKernel } from './wasm-backend.js';
+import type { GemmOf } from './wasm-gemm.js';
+
+/**
+ * `Sum`: over nothing it is 0, where tfjs returns what stood in memory. Over the first axes it is a row of ones times
+ * x, where tfjs transposes x; so are the gradients of everything that is broadcast over a batch.
+ */
+export function repairedSum(original: WasmKernel, gemmOf: GemmOf): WasmKernel {
+  return (args) => {
+    const { backend, attrs } = args;
+    const x = args.inputs['x'] as tf.TensorInfo;
+    if (tf.util.sizeFromShape(x.shape) === 0) {
+      const out = original(args);
+      backend.typedArrayFromHeap(out).fill(0);
+      return out;
+    }
+    const axes = tf.util.parseAxisParam(attrs['axis'] as number[], x.shape);
+    const leading = axes.length < x.shape.length && axes.every((_, d) => axes.includes(d));
+    const gemm = leading && x.dtype === 'float32' ? gemmOf(backend) : undefined;
+    if (gemm === undefined) return original(args);
+
+    const kept = x.shape.slice(axes.length);
+    const shape = attrs['keepDims'] === true ? [...axes.map(() => 1), ...kept] : kept;
+    const [one, out] = [backend.makeOutput([1], 'float32'), backend.makeOutput(shape, 'float32')];
+    backend.typedArrayFromHeap(one).fill(1);
+    const address = ({ dataId }: tf.TensorInfo): number => backend.dataIdMap.get(dataId).memoryOffset;
+    const n = tf.util.sizeFromShape(kept);
+    gemm({
+      a: { address: address(one), rowStride: 0, columnStride: 0, batchStride: 0 },
+      b: { address: address(x), rowStride: n, columnStride: 1, batchStride: 0 },
+      out: address(out),
+      batch: 1,
+      m: 1,
+      k: tf.util.sizeFromShape(x.shape) / n,
+      n,
+    });
+    backend.disposeData(one.dataId);
+    return out;
+  };
+}
