@@ -1,6 +1,6 @@
 // What `npm install` of one package alone gets: packs every public package, lints the tarball (publint, attw), installs
 // it into an empty project and there type-checks and runs scripts/consumers/<package>.ts, which imports one function.
-// A package with a command is run with --help instead. `node scripts/check-packages.mjs core tensor` checks only those.
+// A package with a command is also run with --help. `node scripts/check-packages.mjs core tensor` checks only those.
 
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -89,7 +89,7 @@ async function lint(tarball, say) {
 /** An empty project with this package alone, its peers, and what its program imports beside it. */
 async function install(directory, manifest, tarballs, say) {
   const program = resolve('scripts/consumers', `${directory}.ts`);
-  if (!manifest.bin && !existsSync(program)) {
+  if (!existsSync(program)) {
     say(`scripts/consumers/${directory}.ts is missing: about 15 lines that import one function and check its result`);
     return;
   }

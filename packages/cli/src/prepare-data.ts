@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DataError, type Rng } from '@tsrl/core';
 import { classCounts, flipLabels, type LabelledText, stratifiedSplit, subsampleToImbalance } from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
@@ -107,10 +109,15 @@ export function sizeOf(examples: readonly LabelledText[]): DataSize {
   return { examples: examples.length, positives: classCounts(examples)[1] };
 }
 
-/** What identifies a file's content: a resumed run must read the same. */
-export async function fingerprint(file: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
-    .slice(0, 16);
+/** What identifies the content of files: a resumed run must read the same. */
+export async function fingerprint(...files: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** The same of a model directory: its configuration, weights and tokenizer. */
+export async function modelFingerprint(directory: string): Promise<string> {
+  const names = (await readdir(directory)).filter((name) => /\.(json|safetensors|txt)$/.test(name)).sort();
+  return fingerprint(...names.map((name) => join(directory, name)));
 }

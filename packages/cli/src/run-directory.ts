@@ -11,7 +11,9 @@ export interface RunDirectory {
   readonly checkpoint: string;
   readonly model: string;
   readonly report: string;
-  /** Replaces the history by these lines; a resumed run may have to drop some. */
+  /** Training begins or goes on: there is no result until it ends, and only this much history. */
+  begin(history: readonly Evaluation[]): Promise<void>;
+  /** Replaces the history by these lines. */
   setHistory(history: readonly Evaluation[]): Promise<void>;
   addToHistory(evaluation: Evaluation): Promise<void>;
   setReport(html: string): Promise<void>;
@@ -26,9 +28,9 @@ const LEFT = /^\.model-\w{6}$/;
 
 /**
  * Takes a directory for a run of this configuration: an empty one, one that holds no run, or, with `resume`, one that
- * holds this very run, or, with `force`, any: what a former run left there is removed.
+ * holds this very run, or, with `force`, one that holds any run, whose files are removed.
  *
- * @throws DataError when it holds a run, or is a file; StateError when it holds a run of another configuration
+ * @throws DataError when it holds a run, is a file, or holds files named like ours that are no run's; StateError when it holds a run of another configuration
  */
 export async function claimRunDirectory(
   path: string,
@@ -48,7 +50,10 @@ export async function claimRunDirectory(
       throw new StateError(path, `--resume needs the configuration that the run began with: ${differing.join('; ')}`);
     }
   }
-  if (force && !resume) for (const name of OURS) await rm(join(path, name), { recursive: true, force: true });
+  if (taken !== undefined && force && !isRun(await configurationIn(path))) {
+    throw new DataError(path, `holds ${taken} and no run of tsrl, which is all that --force replaces`);
+  }
+  if (force) for (const name of OURS) await rm(join(path, name), { recursive: true, force: true });
   try {
     await mkdir(path, { recursive: true });
     for (const name of await readdir(path)) if (LEFT.test(name)) await rm(join(path, name), { recursive: true });
@@ -64,6 +69,10 @@ export async function claimRunDirectory(
     report,
     checkpoint: join(path, 'checkpoint', 'checkpoint.safetensors'),
     model: join(path, 'model'),
+    async begin(lines) {
+      for (const name of ['result.json', 'report.html']) await rm(join(path, name), { force: true });
+      await writeFileAtomically(history, lines.map(line).join(''));
+    },
     setHistory: (lines) => writeFileAtomically(history, lines.map(line).join('')),
     addToHistory: (evaluation) => appendFile(history, line(evaluation)),
     setReport: (html) => writeFileAtomically(report, html),
@@ -76,6 +85,9 @@ export async function configurationIn(path: string): Promise<Json | undefined> {
   if ((await firstOf(path)) === undefined) return undefined;
   return readConfiguration(join(path, 'config.json')).catch(() => null);
 }
+
+const isRun = (configuration: Json | undefined): boolean =>
+  typeof configuration === 'object' && configuration !== null && 'method' in configuration;
 
 const line = (evaluation: Evaluation): string => `${JSON.stringify(evaluation)}\n`;
 

@@ -77,7 +77,7 @@ function lines(stream: NodeJS.WriteStream): Screen {
       if (performance.now() - written >= everyMs) write();
     },
     end: () => {
-      if (last.done > first && label !== '') write();
+      if (last.done === total && label !== '') write();
       label = '';
     },
   };

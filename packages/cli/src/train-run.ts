@@ -74,7 +74,10 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
   const shared = { ...common, ...(pool && { compute: pool.compute }) };
   const method = makeMethod(settings);
   const events = method.name === 'sft' ? train({ ...shared, method }) : train({ ...shared, method });
-  const result = await follow(events, directory, settings.method, screen).finally(() => pool?.close());
+  const result = await follow(events, directory, settings.method, screen).finally(() => {
+    screen.end(); // a bar that is left running keeps the process alive
+    return pool?.close();
+  });
   if (result.stopped === 'aborted') return 'interrupted';
 
   screen.say(`testing on ${count(data.test.length, 'text')}`);
@@ -115,7 +118,7 @@ async function follow(
   for await (const event of events) {
     switch (event.type) {
       case 'start':
-        await directory.setHistory(event.history);
+        await directory.begin(event.history);
         if (event.step > 0) screen.say(`going on at step ${event.step} of ${event.totalSteps}`);
         screen.bar(label, event.totalSteps, event.step);
         break;

@@ -386,6 +386,29 @@ describe('an output directory', () => {
     );
   });
 
+  test('that holds files of that name which are no run, with --force', async () => {
+    const mine = at('not-a-run');
+    mkdirSync(join(mine, 'model'), { recursive: true });
+    writeFileSync(join(mine, 'model', 'weights.bin'), 'mine');
+    expectRefused(
+      await again('--out', mine, '--force'),
+      `${mine}: holds model and no run of tsrl, which is all that --force replaces`,
+    );
+    expect(readFileSync(join(mine, 'model', 'weights.bin'), 'utf8')).toBe('mine');
+  });
+
+  test('whose base model has changed since', async () => {
+    const base = at('base');
+    cpSync(join(run, 'model'), base, { recursive: true });
+    const out = at('from-base');
+    const head = ['--model', base, '--trainable', 'head', '--out', out] as const;
+    expect((await again(...head)).code).toBe(0);
+    writeFileSync(join(base, 'tokenizer.json'), `${readFileSync(join(base, 'tokenizer.json'), 'utf8')} `);
+    const ended = await again(...head, '--resume');
+    expect(ended.stderr).toMatch(/that the run began with: modelFiles is "\w+" there and "\w+" here\n$/);
+    expectRefused(ended, ended.stderr.trimEnd());
+  });
+
   test('of quickstart, when a run of the user is in the way', async () => {
     const out = at('mine');
     cpSync(run, join(out, 'sft'), { recursive: true });

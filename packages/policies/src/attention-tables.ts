@@ -13,18 +13,26 @@ export interface AttentionTables {
   readonly causal: Float32Array;
 }
 
-/** Constants by configuration and length: kept on the host, because a cached tensor would belong to nobody. */
-const cache = new WeakMap<LlamaConfig, Map<number, AttentionTables>>();
+/**
+ * By configuration, those of the longest batch so far and the mask of the last: kept on the host, because a cached
+ * tensor would belong to nobody.
+ */
+const cache = new WeakMap<LlamaConfig, AttentionTables & { readonly positions: number }>();
 
 export function attentionTables(config: LlamaConfig, length: number): AttentionTables {
-  const byLength = cache.get(config) ?? new Map<number, AttentionTables>();
-  cache.set(config, byLength);
-  const tables = byLength.get(length) ?? build(config, length);
-  byLength.set(length, tables);
-  return tables;
+  const known = cache.get(config);
+  const fits = known !== undefined && known.positions >= length;
+  const tables = fits ? known : { ...build(config, length), positions: length, causal: new Float32Array(0) };
+  const causal = tables.causal.length === length * length ? tables.causal : causalMask(length);
+  cache.set(config, { ...tables, causal });
+  const used = length * (config.heads + 2 * config.keyValueHeads) * config.headSize;
+  return { ...tables, causal, cos: tables.cos.subarray(0, used), sin: tables.sin.subarray(0, used) };
 }
 
-function build({ heads, keyValueHeads, headSize, ropeTheta }: LlamaConfig, length: number): AttentionTables {
+function build(
+  { heads, keyValueHeads, headSize, ropeTheta }: LlamaConfig,
+  length: number,
+): Omit<AttentionTables, 'causal'> {
   const half = headSize / 2;
   const all = heads + 2 * keyValueHeads;
   const cos = new Float32Array(length * all * headSize);
@@ -46,7 +54,11 @@ function build({ heads, keyValueHeads, headSize, ropeTheta }: LlamaConfig, lengt
     rotateHalf[(i + half) * headSize + i] = -1;
     rotateHalf[i * headSize + i + half] = 1;
   }
+  return { cos, sin, rotateHalf };
+}
+
+function causalMask(length: number): Float32Array {
   const causal = new Float32Array(length * length);
   for (let from = 0; from < length; from++) causal.fill(-1e9, from * length + from + 1, (from + 1) * length);
-  return { cos, sin, rotateHalf, causal };
+  return causal;
 }

@@ -66,7 +66,7 @@ export function headPolicy(
       }),
     encode(text, maxLength) {
       expectMaxLength('headPolicy', maxLength, model);
-      return expectTokens(tokenizer.file, tokenizer.encode(text)).subarray(0, maxLength);
+      return expectTokens(tokenizer.file, tokenizer.encode(text)).slice(0, maxLength);
     },
     language,
     form,

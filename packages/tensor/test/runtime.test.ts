@@ -509,6 +509,26 @@ describe('moves of rows', () => {
   });
 });
 
+test('a slice beyond its tensor is refused, and reads nothing else', () => {
+  tf.tidy(() => {
+    expect(() => tf.slice(tf.tensor1d([1, 2, 3]), 1, 8)).toThrow(
+      'begin[0] + size[0] (9) would overflow input.shape[0] (3)',
+    );
+  });
+});
+
+test.runIf(onWasm)('a heap that is full is an error, not address 0', () => {
+  const { wasm } = tf.backend() as unknown as { wasm: { _malloc(bytes: number): number; _free(at: number): void } };
+  const taken: number[] = [];
+  try {
+    expect(() => {
+      for (let i = 0; i < 16; i++) taken.push(wasm._malloc(2 ** 29)); // never written to, so it costs no real memory
+    }).toThrow('wasm: its memory, which ends at 4 GiB, has no 536870912 bytes left; use smaller batches');
+  } finally {
+    for (const address of taken) wasm._free(address);
+  }
+});
+
 describe('gather and its gradient', () => {
   test('sums over duplicate ids', async () => {
     await forAllAsync(

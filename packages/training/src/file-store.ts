@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type CheckpointStore, decodeSnapshot, encodeSnapshot } from './checkpoint.js';
 
@@ -31,11 +31,27 @@ export function fileStore(file: string): CheckpointStore {
     save: (snapshot) => writeFileAtomically(file, encodeSnapshot(snapshot)),
     load: async () => {
       try {
-        return decodeSnapshot(new Uint8Array(await readFile(file)), file);
+        return decodeSnapshot(await readWhole(file), file);
       } catch (error) {
         if ((error as { code?: string }).code === 'ENOENT') return undefined;
         throw error;
       }
     },
   };
+}
+
+/** A file of any size: `readFile` refuses those of 2 GiB and more, which the checkpoint of a larger model is. */
+async function readWhole(file: string): Promise<Uint8Array> {
+  const handle = await open(file, 'r');
+  try {
+    const bytes = new Uint8Array((await handle.stat()).size);
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await handle.read(bytes, done, Math.min(bytes.length - done, 2 ** 30), done);
+      if (bytesRead === 0) return bytes.subarray(0, done); // cut short meanwhile: the decoder says what is missing
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
 }

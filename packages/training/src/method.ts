@@ -32,6 +32,12 @@ export interface Method<C extends Columns = Columns> {
   readonly observes: 'nothing' | 'logits' | 'values';
   /** Rewards, advantages and whatever else stays fixed until the next refresh. */
   prepare(observation: Observation): C;
-  /** Minimised; honours `context.sequences`, so that micro-batches add up. */
+  /**
+   * The denominator of a loss that averages over tokens (`tokenMean`, the default of most losses): Σ of its mask over
+   * these rows of a whole minibatch. Without it the loss is told the number of examples alone, and must average by
+   * `context.sequences` for micro-batches and threads to add up.
+   */
+  countTokens?(columns: C, rows: Int32Array): number;
+  /** Minimised; honours `context.sequences` and `context.tokens`, so that the parts of a minibatch add up. */
   readonly loss: Loss<BinaryScores & TensorsOf<C>>;
 }

@@ -21,7 +21,7 @@ export async function serveGradients<C extends Columns>(
   const { policy, method } = await build(data);
   const variables = new Map(policy.variables.map((variable) => [variable.name, variable]));
 
-  const answer = async ({ batch, step, sequences }: Share): Promise<Answer> => {
+  const answer = async ({ batch, context }: Share): Promise<Answer> => {
     for (const { name, shape, offset } of layout) {
       const variable = variables.get(name);
       if (!variable) return { problem: `it has no variable ${name}` };
@@ -30,7 +30,7 @@ export async function serveGradients<C extends Columns>(
       tensor.dispose();
     }
     const own = batch as unknown as Parameters<typeof computeGradients<C>>[2];
-    const { grads, metrics } = await computeGradients(policy, method, own, { step, sequences });
+    const { grads, metrics } = await computeGradients(policy, method, own, context);
     for (const { name, offset } of layout) {
       const grad = grads[name];
       if (grad) shared.set((await grad.data()) as Float32Array, offset);

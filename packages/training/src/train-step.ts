@@ -42,7 +42,8 @@ export async function trainStep<C extends Columns>(
   batch: Minibatch<C>,
   { step, microBatchSize = batch.rows.length, compute = computeGradients }: StepOptions,
 ): Promise<StepResult> {
-  const context = { step, sequences: batch.rows.length };
+  const tokens = method.countTokens?.(batch.columns, batch.rows);
+  const context = { step, sequences: batch.rows.length, ...(tokens !== undefined && { tokens }) };
   const parts: Gradients[] = [];
   const sizes: number[] = [];
   try {
@@ -74,6 +75,6 @@ function expectNumbers(method: string, step: number, metrics: Readonly<Record<st
   const [term, value] = broken.find(([name]) => name.endsWith('/loss')) ?? (broken[0] as [string, number]);
   throw new DivergenceError(
     method,
-    `${term} must be a number; got ${value} at step ${step + 1}. A smaller learning rate or tighter gradient clipping helps`,
+    `${term} must be a number; got ${value} at step ${step + 1}; a smaller learning rate or tighter gradient clipping may help`,
   );
 }

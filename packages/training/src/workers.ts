@@ -1,7 +1,7 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import { BackendError, OptionError, zeros } from '@tsrl/core';
-import type { BinaryPolicy } from '@tsrl/tensor';
+import type { BinaryPolicy, StepContext } from '@tsrl/tensor';
 import {
   type ComputeGradients,
   combine,
@@ -29,8 +29,7 @@ export interface WorkerStart {
 /** A share of a minibatch, complete in itself. */
 export interface Share {
   readonly batch: Minibatch<Columns>;
-  readonly step: number;
-  readonly sequences: number;
+  readonly context: StepContext;
 }
 
 /** A share's metrics, and which variables have a gradient; or what went wrong. */
@@ -93,12 +92,11 @@ export async function startWorkers(
 
   const compute: ComputeGradients = async (own, method, batch, context) => {
     await writeWeights(own, layout, weights);
-    const { step = 0, sequences = batch.rows.length } = context;
     const bounds = Array.from({ length: threads + 1 }, (_, i) => Math.floor((i * batch.rows.length) / threads));
     const shares = bounds.slice(1).map((end, i) => slice(batch, bounds[i] as number, end));
     const answers = helpers.map(({ ask, grads }, i) => {
       const share = shares[i + 1] as Minibatch<Columns>;
-      return share.rows.length === 0 ? undefined : ask({ batch: alone(share), step, sequences }, grads, layout);
+      return share.rows.length === 0 ? undefined : ask({ batch: alone(share), context }, grads, layout);
     });
     // A worker that fails while this thread computes must not count as an unhandled rejection.
     const settled = Promise.allSettled(answers);

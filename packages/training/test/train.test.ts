@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { DivergenceError, OptionError, StateError } from '@tsrl/core';
+import { DivergenceError, type Grid, gridOf, OptionError, StateError } from '@tsrl/core';
 import { balancedIndices, shuffledIndices } from '@tsrl/data';
 import { adamW, sgd } from '@tsrl/optim';
-import type { BinaryPolicy } from '@tsrl/tensor';
+import { type BinaryPolicy, bernoulliLogProbs, tokenMean } from '@tsrl/tensor';
 import { float32, maxError } from '@tsrl/testing';
 import { describe, expect, test } from 'vitest';
 import {
@@ -239,7 +239,7 @@ describe('divergence', () => {
     };
     const error: unknown = await run().catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DivergenceError);
-    expect((error as Error).message).toMatch(/^breaking: broken\/loss must be a number; got NaN at step 5\. /);
+    expect((error as Error).message).toMatch(/^breaking: broken\/loss must be a number; got NaN at step 5; /);
     expect(await weightsOf(policy)).toEqual(weights);
     tf.dispose([...policy.variables]);
 
@@ -310,6 +310,38 @@ describe('one step', () => {
       expect(maxError(Object.values(parts.metrics[i] ?? {}), Object.values(metrics), float32)).toBeLessThanOrEqual(1);
     });
     expect(Object.keys(whole.metrics[1] ?? {})).toEqual(['loss', 'odds', 'fit/loss', 'gradientNorm']);
+  });
+
+  test.each([1, 2, 3, 7])('a loss that averages over tokens adds up too, in micro-batches of %i', async (size) => {
+    const weights = gridOf(Array.from(positions, (_, i) => (i % 3 === 0 ? [1, 0] : [1, 1])));
+    const averaged: Method<{ mask: Grid }> = {
+      name: 'token mean',
+      observes: 'nothing',
+      prepare: () => ({ mask: weights }),
+      countTokens: ({ mask }, chosen) =>
+        chosen.reduce((sum, row) => sum + (mask.data[2 * row] as number) + (mask.data[2 * row + 1] as number), 0),
+      loss: ({ logits, mask }, context = {}) => ({
+        loss: tokenMean(tf.square(bernoulliLogProbs(logits)), mask, context),
+        metrics: {},
+      }),
+    };
+    const stepped = async (microBatchSize: number) => {
+      const policy = bagPolicy({ values: false });
+      const optimizer = sgd({ learningRate: 1 });
+      const batch = { examples, positions, rows, columns: { mask: weights } };
+      const { metrics } = await trainStep(policy, averaged, optimizer, optimizer.init([]), batch, {
+        step: 0,
+        microBatchSize,
+      });
+      const result = { metrics, weights: (await weightsOf(policy))['policy'] as Float32Array };
+      tf.dispose([...policy.variables]);
+      return result;
+    };
+    const [whole, parts] = [await stepped(7), await stepped(size)];
+    expect(maxError(parts.weights, whole.weights, float32)).toBeLessThanOrEqual(1);
+    expect(maxError([parts.metrics['loss'] as number], [whole.metrics['loss'] as number], float32)).toBeLessThanOrEqual(
+      1,
+    );
   });
 
   test('is gradient descent on the mean cross-entropy, against a loop in float64', async () => {

@@ -5,7 +5,7 @@ import { useBackend } from '@tsrl/tensor';
 import { writeFileAtomically } from '@tsrl/training/node';
 import pc from 'picocolors';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { damageAndSplit, type RunData, tokenizeRun } from '../prepare-data.js';
+import { damageAndSplit, type RunData, sizeOf, tokenizeRun } from '../prepare-data.js';
 import type { ReportRun } from '../result.js';
 import { claimRunDirectory, configurationIn } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
@@ -46,8 +46,10 @@ export async function quickstartCommand(
   for (const method of METHODS) {
     const texts = data.train.map(({ text }) => text);
     const language = await makeLanguageModel(undefined, texts, root);
-    const settings = completeSettings({ ...SHARED, method, seed }, { trainable: 0, minorityShare: prior });
-    const policy = makePolicy(language, settings, { prior: 0.5, rng: root.fork('policy') });
+    const damage = { labelNoise, imbalance: (1 - prior) / prior };
+    const settings = completeSettings({ ...SHARED, ...damage, method, seed }, { trainable: 0, minorityShare: prior });
+    const shown = settings.sampling === 'balanced' ? 0.5 : sizeOf(data.train).positives / data.train.length;
+    const policy = makePolicy(language, settings, { prior: shown, rng: root.fork('policy') });
     const configuration: Json = { ...settings, backend, data: SIZE };
     const directory = await claimRunDirectory(join(out, method), configuration, { force: true });
     const examples = tokenizeRun(policy.encode, data, settings.maxLength);

@@ -1,8 +1,8 @@
-import { relative, resolve, sep } from 'node:path';
+import { basename, relative, resolve, sep } from 'node:path';
 import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { useBackend } from '@tsrl/tensor';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { type DataFiles, fingerprint, loadRunData, tokenizeRun } from '../prepare-data.js';
+import { type DataFiles, fingerprint, loadRunData, modelFingerprint, tokenizeRun } from '../prepare-data.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import { checkSettings, completeSettings, type GivenSettings } from '../settings.js';
@@ -47,7 +47,8 @@ export async function trainCommand(
   const configuration: Json = {
     ...settings,
     backend,
-    model: args.model ?? 'tiny',
+    model: args.model === undefined ? 'tiny' : basename(resolve(args.model)),
+    modelFiles: args.model === undefined ? null : await modelFingerprint(args.model),
     train: await fingerprint(args.train),
     test: await fingerprint(args.test),
     validation: args.validation ? await fingerprint(args.validation) : null,

@@ -10,7 +10,7 @@ export interface WasmBackend {
     /** Where the memory is found in the plain and SIMD builds, and in the threaded one. */
     readonly asm?: { readonly memory?: { readonly buffer: ArrayBufferLike } };
     readonly wasmMemory?: { readonly buffer: ArrayBufferLike };
-    _malloc(bytes: number): number;
+    _malloc: (bytes: number) => number;
     _free(address: number): void;
     _BatchMatMul(
       a: number,

@@ -8,6 +8,7 @@ export function repairedSlice(original: WasmKernel): WasmKernel {
     if (x.dtype === 'string') return original(args);
     const { begin, size } = args.attrs as { begin: number | number[]; size: number | number[] };
     const [from, sizes] = tf.slice_util.parseSliceParams(x, begin, size);
+    tf.slice_util.assertParamsValid(x as tf.Tensor, from as number[], sizes as number[]);
     return sliceOf(x, from as number[], sizes as number[], args.backend);
   };
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { WasmKernel } from './wasm-backend.js';
+import { BackendError } from '@tsrl/core';
+import type { WasmBackend, WasmKernel } from './wasm-backend.js';
 import { repairedFusedMatMul } from './wasm-fused-mat-mul.js';
 import { createGemmOf } from './wasm-gemm.js';
 import { repairedMatMul } from './wasm-mat-mul.js';
@@ -37,9 +38,11 @@ function replace<Result = tf.TensorInfo>(
  * - `ClipByValue`: turns NaN into the lower bound, which hides a diverged ratio, and clips the bits of integers.
  * - `Log1p`: computes log(1 + x), which is 0 at 1e-8.
  * - `Sum`: over an empty axis it returns whatever stood in memory; over the first axes it transposes (`wasm-sum.ts`).
+ * - A heap that is full: tfjs takes address 0 for memory and writes there, over the oldest tensors; now it is an error.
  * - `Slice`, `SplitV`, `GatherV2`: without a copy of the whole, by rows instead of by numbers (`wasm-moves.ts`).
  */
 export function repairWasm(): void {
+  guardHeap(tf.backend() as unknown as WasmBackend);
   const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
   const gemmOf = createGemmOf();
   replace('BatchMatMul', (original) => repairedMatMul(original, transpose, gemmOf));
@@ -52,6 +55,19 @@ export function repairWasm(): void {
   replace('Slice', (original) => repairedSlice(original));
   replace('SplitV', (original: WasmKernel<tf.TensorInfo[]>) => repairedSplit(original));
   replace('GatherV2', (original) => repairedGather(original));
+}
+
+/** Turns "no memory", which tfjs does not look for, into an error. */
+function guardHeap({ wasm }: WasmBackend): void {
+  if (repaired in wasm._malloc) return;
+  wasm._free(wasm._malloc(1)); // the first call puts the real function into its place
+  const allocate = wasm._malloc;
+  const guarded = (bytes: number): number => {
+    const address = allocate(bytes);
+    if (address !== 0 || bytes === 0) return address;
+    throw new BackendError('wasm', `its memory, which ends at 4 GiB, has no ${bytes} bytes left; use smaller batches`);
+  };
+  wasm._malloc = Object.assign(guarded, { [repaired]: true });
 }
 
 const identity: WasmKernel = ({ inputs, backend }) => {
