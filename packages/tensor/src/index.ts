@@ -16,6 +16,7 @@ export { expectSameShape, expectShape } from './check.js';
 export { clampTo } from './clamp-to.js';
 export { entropy, sumSquaredProbs } from './entropy.js';
 export { toGrid, toTensor } from './grid.js';
+export { type HighEntropyMaskOptions, highEntropyMask } from './high-entropy-mask.js';
 export { type KlEstimator, type KlEstimatorOptions, k1, k2, k3, kAbs, straightThrough } from './kl.js';
 export { type FullKlOptions, fullKl } from './kl-full.js';
 export {
@@ -35,6 +36,8 @@ export {
   whiten,
   zeroMasked,
 } from './masked.js';
+export { maskedMax, maskedMin } from './masked-extrema.js';
+export { type ResponseMaskOptions, responseMask } from './response-mask.js';
 export { stopGradient } from './stop-gradient.js';
 export type {
   Aggregate,
