@@ -1,3 +1,4 @@
+export { type AdaptiveKlOptions, adaptiveKl, type KlObservation } from './adaptive-kl.js';
 export * from './algorithms.js';
 export type { EstimatorEntry, EstimatorLaw, ExampleShape } from './entry.js';
 export type { Masking } from './masking.js';
