@@ -19,13 +19,12 @@ export interface DeviceOptions {
   readonly of: string;
   /** The entries that count, for the outputs that the source does not mask. */
   readonly counts?: Readonly<Record<string, ArrayLike<number>>>;
-  readonly omitted?: Readonly<Record<string, string>>;
 }
 
 /** Runs a computation on the current backend, and takes the gradients that the case asks for. */
 export async function onDevice(
   golden: GoldenCase,
-  { of, counts = {}, omitted = {} }: DeviceOptions,
+  { of, counts = {} }: DeviceOptions,
   compute: (inputs: DeviceInputs) => Record<string, tf.Tensor>,
 ): Promise<Computed> {
   const names = Object.keys(golden.gradients);
@@ -55,7 +54,6 @@ export async function onDevice(
       precision: 'float32',
       outputs: await download(tensors.outputs, counts),
       gradients: await download(tensors.gradients),
-      omitted,
     };
   } finally {
     tf.dispose(kept);

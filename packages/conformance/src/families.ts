@@ -1,5 +1,6 @@
 import { entropyTrl, entropyVerl } from './families/entropy.js';
 import { gaeHalos, gaeOpenRlhf, gaeSpo, gaeTrlPpo, gaeVerl } from './families/gae.js';
+import { klControllerVerl } from './families/kl-controller.js';
 import { klPenaltyOpenRlhf, klPenaltySpo, klPenaltyVerl } from './families/kl-penalty.js';
 import { logprobsSequence, logprobsTrl, logprobsVerl } from './families/logprobs.js';
 import { lossAggregationOpenRlhf, lossAggregationVerl } from './families/loss-aggregation.js';
@@ -23,6 +24,7 @@ export const families: readonly Family[] = [
   gaeSpo,
   gaeTrlPpo,
   gaeVerl,
+  klControllerVerl,
   klPenaltyOpenRlhf,
   klPenaltySpo,
   klPenaltyVerl,

@@ -6,7 +6,7 @@ export function onHost(
   outputs: Readonly<Record<string, Values>>,
   { precision = 'float64' }: { readonly precision?: Computed['precision'] } = {},
 ): Computed {
-  return { kind: 'computed', precision, outputs, gradients: {}, omitted: {} };
+  return { kind: 'computed', precision, outputs, gradients: {} };
 }
 
 /** A grid as an output; `mask` where the source does not zero what does not count. */

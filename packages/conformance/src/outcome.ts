@@ -18,8 +18,6 @@ export interface Computed {
   readonly precision: 'float32' | 'float64';
   readonly outputs: Readonly<Record<string, Values>>;
   readonly gradients: Readonly<Record<string, Values>>;
-  /** Outputs of the source that we have no function for, and why. */
-  readonly omitted: Readonly<Record<string, string>>;
 }
 
 /** There is nothing of ours to call. */

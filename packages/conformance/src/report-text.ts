@@ -15,7 +15,6 @@ export function reportText(report: Report): string {
     section('Failed', of('failed').map(failure)),
     section('Differs by decision', differing(of('differs by decision'))),
     section('Passed within the bound computed from the condition of the case', all.flatMap(conditioned)),
-    section('Outputs not compared', omitted(all)),
     section('Not mapped yet', missing(report.files)),
     totals(report.totals),
   ]
@@ -57,12 +56,6 @@ function differing(cases: readonly Located[]): readonly string[] {
 
 function conditioned({ file, name, conditioned: error }: Located): readonly string[] {
   return error === undefined ? [] : [`${file} ${name}: ${size(error)} plain tolerances`];
-}
-
-function omitted(cases: readonly Located[]): readonly string[] {
-  return cases.flatMap(({ file, name, omitted: outputs = {} }) =>
-    Object.entries(outputs).map(([output, reason]) => `${file} ${name}: ${output}, ${reason}`),
-  );
 }
 
 function missing(files: readonly FileResult[]): readonly string[] {

@@ -19,8 +19,6 @@ export interface CaseResult {
   readonly decision?: string;
   /** It passed only within the bound of its condition: the error in units of the plain tolerance. */
   readonly conditioned?: number;
-  /** Outputs of the source that were not compared, and why. */
-  readonly omitted?: Readonly<Record<string, string>>;
 }
 
 /** Runs one case of a golden file through our functions and compares. `family` is the mapping of the file, if any. */
@@ -33,8 +31,7 @@ export async function runCase(file: string, golden: GoldenCase, family: Family |
     if (golden.raises !== undefined) return { name, ...raised(golden.raises, outcome, decided) };
     if (outcome.kind === 'threw') return { name, status: 'failed', reason: `ours threw: ${outcome.message}` };
     if (outcome.kind === 'not mapped') return { name, status: 'not mapped', reason: outcome.reason };
-    const omitted = Object.keys(outcome.omitted).length > 0 ? { omitted: outcome.omitted } : {};
-    return { name, ...(await computed(golden, family, outcome, decided)), ...omitted };
+    return { name, ...(await computed(golden, family, outcome, decided)) };
   } catch (error) {
     const { message } = error as Error;
     return { name, status: 'failed', reason: error instanceof CaseError ? message : `the run broke: ${message}` };

@@ -349,7 +349,6 @@ describe('masked entries', () => {
       precision: 'float64',
       outputs: { a: { shape: [2], data, counts: [1, 0] } },
       gradients: {},
-      omitted: {},
     });
     expect(compare(golden, ours([1, 0]))).toEqual([]);
     expect(compare(golden, ours([1, 2]))).toMatchObject([{ part: 'a', index: [1], expected: 0, got: 2 }]);

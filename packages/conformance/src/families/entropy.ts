@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { entropyBonus } from '@tsrl/losses';
-import { entropy } from '@tsrl/tensor';
+import { entropy, highEntropyMask } from '@tsrl/tensor';
 import { verlAggregate } from '../aggregation.js';
 import { onDevice } from '../device.js';
-import { textOf } from '../inputs.js';
-import { byFunction, type Family, notMapped } from '../outcome.js';
+import { numberOf, textOf } from '../inputs.js';
+import { byFunction, type Family } from '../outcome.js';
 
 const ofLogits: Family['run'] = (golden) =>
   onDevice(golden, { of: 'entropy' }, (x) => ({ entropy: entropy(x.float<tf.Tensor>('logits')) }));
@@ -23,5 +23,11 @@ export const entropyVerl: Family = byFunction('entropy.verl', {
 
 export const entropyTrl: Family = byFunction('entropy.trl', {
   entropy_from_logits: ofLogits,
-  get_high_entropy_mask: () => notMapped('no function selects the tokens of highest entropy'),
+  // The source takes the level of the quantile, we the share above it.
+  get_high_entropy_mask: (golden) =>
+    onDevice(golden, { of: 'entropy_mask' }, (x) => ({
+      entropy_mask: highEntropyMask(x.float('entropies'), x.float('mask'), {
+        fraction: 1 - numberOf(golden, 'threshold'),
+      }),
+    })),
 });

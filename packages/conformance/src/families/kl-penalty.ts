@@ -7,6 +7,7 @@ import { type GoldenCase, UnmappedError } from '../golden.js';
 import { onHost, values } from '../host.js';
 import { gridOf, numberOf, tensorOf, textOf } from '../inputs.js';
 import { byFunction, type Family } from '../outcome.js';
+import { verlController } from './kl-controller.js';
 
 const unclamped = { clamp: Number.POSITIVE_INFINITY };
 
@@ -54,20 +55,21 @@ export const klPenaltyVerl: Family = byFunction('kl-penalty.verl', {
       const kl = k1(x.float('old_log_prob'), x.float('ref_log_prob'), unclamped);
       return { token_level_rewards: penalized(x.float('token_level_scores'), kl, numberOf(golden, 'kl_ratio')) };
     }),
-  apply_kl_penalty(golden) {
+  async apply_kl_penalty(golden) {
     const coefficient = numberOf(golden, 'init_kl_coef');
-    const fixed = textOf(golden, 'controller') === 'fixed';
-    const omitted = fixed ? {} : { coef_after: 'no adaptive controller of the coefficient' };
-    return onDevice(golden, { of: 'token_level_rewards', omitted }, (x) => {
+    const rewarded = await onDevice(golden, { of: 'token_level_rewards' }, (x) => {
       const mask = x.float('response_mask');
       const kl = verlEstimator(textOf(golden, 'kl_penalty'))(x.float('old_log_probs'), x.float('ref_log_prob'));
       return {
         token_level_rewards: penalized(x.float('token_level_scores'), tf.mul(kl, mask), coefficient),
         mean_kl: tf.mean(maskedMean(kl, mask, { axis: 1 })),
         coef_used: tf.scalar(coefficient),
-        ...(fixed && { coef_after: tf.scalar(coefficient) }),
       };
     });
+    const kl = rewarded.outputs['mean_kl']?.data[0] as number;
+    const sequences = tensorOf(golden, 'response_mask').shape[0] as number;
+    const after = verlController(golden, textOf(golden, 'controller'), coefficient)([{ kl, sequences }]);
+    return { ...rewarded, outputs: { ...rewarded.outputs, coef_after: { shape: [], data: after } } };
   },
 });
 

@@ -1,8 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { maskedMean, maskedSum, selectiveLogSoftmax, shiftForNextToken, sumSquaredProbs } from '@tsrl/tensor';
+import {
+  maskedMean,
+  maskedSum,
+  responseMask,
+  selectiveLogSoftmax,
+  shiftForNextToken,
+  sumSquaredProbs,
+} from '@tsrl/tensor';
 import { type DeviceInputs, onDevice } from '../device.js';
 import { flagOf, numberOf } from '../inputs.js';
-import { byFunction, type Family, notMapped } from '../outcome.js';
+import { byFunction, type Family } from '../outcome.js';
 
 const selective =
   (ids: string): Family['run'] =>
@@ -33,7 +40,10 @@ export const logprobsVerl: Family = byFunction('logprobs.verl', {
     onDevice(golden, { of: 'sum_pi_squared' }, (x) => ({
       sum_pi_squared: sumSquaredProbs(x.float<tf.Tensor>('logits')),
     })),
-  get_response_mask: () => notMapped('no function builds a mask from an end-of-text id'),
+  get_response_mask: (golden) =>
+    onDevice(golden, { of: 'mask' }, (x) => ({
+      mask: responseMask(x.ids('response_ids'), { eosIds: [golden.params['eos_token'] as number | number[]].flat() }),
+    })),
 });
 
 export const logprobsTrl: Family = { file: 'logprobs.trl', run: selective('index') };

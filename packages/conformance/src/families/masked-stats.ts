@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { normalizeAdvantages } from '@tsrl/advantages';
 import {
   type MaskedVarianceOptions,
+  maskedMax,
   maskedMean,
+  maskedMin,
   maskedSum,
   maskedVariance,
   type WhitenOptions,
@@ -12,7 +14,7 @@ import { type DeviceInputs, onDevice } from '../device.js';
 import type { GoldenCase } from '../golden.js';
 import { onHost, values } from '../host.js';
 import { flagOf, gridOf, has, numberOf, optionalNumber } from '../inputs.js';
-import { byFunction, type Family, notMapped } from '../outcome.js';
+import { byFunction, type Family } from '../outcome.js';
 
 type Statistic = (values: tf.Tensor2D, mask: tf.Tensor2D) => tf.Tensor;
 
@@ -105,13 +107,18 @@ export const maskedStatsOpenRlhf: Family = byFunction('masked-stats.openrlhf', {
     }),
 });
 
+/** What is not NaN counts. */
+const overPresent = (
+  golden: GoldenCase,
+  statistic: (values: tf.Tensor, present: tf.Tensor) => tf.Tensor,
+): ReturnType<typeof onDevice> =>
+  onDevice(golden, { of: 'result' }, (x) => {
+    const all = x.float<tf.Tensor>('values');
+    return { result: statistic(all, tf.cast(tf.logicalNot(tf.isNaN(all)), 'float32')) };
+  });
+
 export const maskedStatsNanAware: Family = byFunction('masked-stats.nan-aware', {
-  nanstd: (golden) =>
-    onDevice(golden, { of: 'result' }, (x) => {
-      const all = x.float<tf.Tensor>('values');
-      const present = tf.cast(tf.logicalNot(tf.isNaN(all)), 'float32');
-      return { result: tf.sqrt(maskedVariance(all, present, axisOf(golden))) };
-    }),
-  nanmin: () => notMapped('no function takes the smallest of the values that count'),
-  nanmax: () => notMapped('no function takes the largest of the values that count'),
+  nanstd: (golden) => overPresent(golden, (x, present) => tf.sqrt(maskedVariance(x, present, axisOf(golden)))),
+  nanmin: (golden) => overPresent(golden, (x, present) => maskedMin(x, present)),
+  nanmax: (golden) => overPresent(golden, (x, present) => maskedMax(x, present)),
 });
