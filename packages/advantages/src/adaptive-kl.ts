@@ -30,7 +30,7 @@ export interface KlObservation {
  *
  * @throws OptionError unless initial, target and horizon are positive and finite; when updated, OptionError unless
  *   `sequences` is a whole number, at least 0, and DivergenceError for a KL that is not finite
- * @see Ziegler et al. 2019, arXiv:1909.08593, section 2.2
+ * @see Ziegler et al. 2019, arXiv:1909.08593
  */
 export function adaptiveKl({
   initial = 0.001,
