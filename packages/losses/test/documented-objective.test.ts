@@ -55,8 +55,11 @@ test('it needs what its terms need, and says so to the compiler', () => {
   >();
 });
 
-test('docs/composing.md shows the file that runs', () => {
+test('docs/composing.md shows the file that runs, and the README its objective', () => {
   const docs = new URL('../../../docs/', import.meta.url);
-  const page = readFileSync(new URL('composing.md', docs), 'utf8');
-  expect(page).toContain(`\`\`\`ts\n${readFileSync(new URL('examples/composed-objective.ts', docs), 'utf8')}\`\`\`\n`);
+  const read = (name: string): string => readFileSync(new URL(name, docs), 'utf8');
+  const example = read('examples/composed-objective.ts');
+  expect(read('composing.md')).toContain(`\`\`\`ts\n${example}\`\`\`\n`);
+  const objective = example.slice(0, example.indexOf('});\n') + 4);
+  expect(read('../README.md')).toContain(`\`\`\`ts\n${objective}\`\`\`\n`);
 });
