@@ -3,6 +3,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { serveGradients } from '../dist/node.js';
 
+tf.enableProdMode(); // no banner
+
 await serveGradients(async ({ vocabulary, dieAt }) => {
   await tf.setBackend('cpu');
   const weights = tf.variable(tf.zeros([vocabulary, 1]), true, 'policy');
