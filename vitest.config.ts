@@ -11,11 +11,11 @@ const gradientModules = [
 ];
 
 /** Packages without a tensor: their tests skip loading tfjs. */
-const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages', 'testing', 'kernels']);
+const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages', 'testing']);
 
 /** The packages whose numbers depend on the backend run on both. */
 const backends = process.env['TSRL_BACKEND'] ? [process.env['TSRL_BACKEND']] : ['wasm', 'cpu'];
-const onEveryBackend = new Set(['tensor', 'losses', 'optim', 'policies', 'binary-ppo']);
+const onEveryBackend = new Set(['kernels', 'tensor', 'losses', 'optim', 'policies', 'binary-ppo']);
 
 const project = (directory: string, backend: string, suffix: string) => ({
   root: path(`packages/${directory}`),

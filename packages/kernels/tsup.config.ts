@@ -1,4 +1,8 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.base.ts';
 
-export default defineConfig(library);
+export default defineConfig({
+  ...library,
+  entry: { index: 'src/index.ts', tfjs: 'src/tfjs/index.ts' },
+  external: [/^@tensorflow\//],
+});

@@ -1,2 +1,4 @@
-export function compile(): Promise<Uint8Array>;
-export function sourceOf(bytes: Uint8Array): string;
+export type Variant = 'simd' | 'relaxed';
+export const families: Readonly<Record<string, readonly Variant[]>>;
+export function compile(family: string, variant: Variant): Promise<Uint8Array>;
+export function sourceOf(family: string): Promise<string>;

@@ -1,39 +1,49 @@
-// Compiles assembly/gemm.ts and writes it as src/gemm-wasm.ts, which is committed: the package builds like every other.
-// test/binary.test.ts compiles again and compares.
+// Compiles each family of assembly/ and writes it as src/binaries/FAMILY.ts, which is committed: the package builds like
+// every other. test/binary.test.ts compiles again and compares. `node scripts/build-wasm.mjs softmax` makes one family.
 
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
-const options = ['--runtime', 'stub', '--importMemory', '--initialMemory', '0', '--noExportMemory'];
-const optimize = ['-O3', '--noAssert', '--enable', 'simd', '--use', 'abort='];
+/** Which binaries each family has: a relaxed one where it was measured to be faster. */
+export const families = {
+  gemm: ['simd'],
+};
 
-/** The module as bytes. */
-export async function compile() {
+const features = { simd: ['--enable', 'simd'], relaxed: ['--enable', 'simd', '--enable', 'relaxed-simd'] };
+const memory = ['--runtime', 'stub', '--importMemory', '--initialMemory', '0', '--noExportMemory'];
+const optimize = ['-O3', '--noAssert', '--use', 'abort='];
+
+/** One binary of a family as bytes. */
+export async function compile(family, variant) {
   const files = {};
-  const { error, stderr } = await asc.main(
-    ['assembly/gemm.ts', '--outFile', 'gemm.wasm', '--baseDir', baseDir, ...options, ...optimize],
-    {
-      writeFile: (name, contents) => {
-        files[name] = contents;
-      },
+  const source = [`assembly/${family}.ts`, '--outFile', 'out.wasm', '--baseDir', baseDir];
+  const { error, stderr } = await asc.main([...source, ...memory, ...optimize, ...features[variant]], {
+    writeFile: (name, contents) => {
+      files[name] = contents;
     },
-  );
+  });
   if (error) throw new Error(`asc: ${error.message}\n${stderr}`);
-  return files['gemm.wasm'];
+  return files['out.wasm'];
 }
 
-/** What src/gemm-wasm.ts must hold for these bytes. */
-export function sourceOf(bytes) {
-  const lines = Buffer.from(bytes)
-    .toString('base64')
-    .match(/.{1,100}/g);
+/** What src/binaries/FAMILY.ts must hold. */
+export async function sourceOf(family) {
+  const parts = [];
+  for (const variant of families[family]) {
+    const lines = Buffer.from(await compile(family, variant))
+      .toString('base64')
+      .match(/.{1,100}/g);
+    parts.push(`  ${variant}: [`, ...lines.map((line) => `    '${line}',`), "  ].join(''),");
+  }
   return [
-    '// Generated from assembly/gemm.ts by `npm run build:wasm`; do not edit.',
+    `// Generated from assembly/${family}.ts by \`npm run build:wasm\`; do not edit.`,
     '',
-    'export const gemmWasm: string = [',
-    ...lines.map((line) => `  '${line}',`),
-    "].join('');",
+    "import type { Binary } from '../web-assembly.js';",
+    '',
+    `export const ${family}Binary: Binary = {`,
+    ...parts,
+    '};',
     '',
   ].join('\n');
 }
@@ -41,5 +51,8 @@ export function sourceOf(bytes) {
 const baseDir = fileURLToPath(new URL('..', import.meta.url));
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await writeFile(new URL('../src/gemm-wasm.ts', import.meta.url), sourceOf(await compile()));
+  const chosen = process.argv.slice(2);
+  for (const family of chosen.length > 0 ? chosen : Object.keys(families)) {
+    await writeFile(new URL(`../src/binaries/${family}.ts`, import.meta.url), await sourceOf(family));
+  }
 }

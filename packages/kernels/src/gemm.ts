@@ -1,17 +1,8 @@
 import { BackendError } from '@tsrl/core';
-import { gemmWasm } from './gemm-wasm.js';
+import { gemmBinary } from './binaries/gemm.js';
+import type { Heap } from './heap.js';
 import { multipliesRight } from './probe.js';
-import { compileModule, type WasmMemory } from './web-assembly.js';
-
-export type { WasmMemory } from './web-assembly.js';
-
-/** The heap of another WebAssembly module: its memory, and how to own a piece of it. Addresses are in bytes. */
-export interface Heap {
-  /** Not shared; it may grow at any time. */
-  readonly memory: WasmMemory;
-  allocate(bytes: number): number;
-  free(address: number): void;
-}
+import { compileModule } from './web-assembly.js';
 
 /**
  * A matrix, or a batch of them: element (i, j) of matrix s is the float32 at
@@ -60,7 +51,7 @@ export type Gemm = (options: GemmOptions) => void;
 export function instantiateGemm(heap: Heap): Gemm {
   let kernel: Kernel;
   try {
-    kernel = compileModule(gemmWasm, heap.memory) as unknown as Kernel;
+    kernel = compileModule(gemmBinary, heap.memory) as unknown as Kernel;
   } catch (cause) {
     const problem = `this environment cannot run SIMD WebAssembly in that memory; ${String(cause)}`;
     throw new BackendError('instantiateGemm', problem, { cause });

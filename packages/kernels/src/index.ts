@@ -1,1 +1,3 @@
-export { type Gemm, type GemmOptions, type Heap, instantiateGemm, type Operand, type WasmMemory } from './gemm.js';
+export { type Gemm, type GemmOptions, instantiateGemm, type Operand } from './gemm.js';
+export type { Heap } from './heap.js';
+export type { WasmMemory } from './web-assembly.js';

@@ -1,4 +1,5 @@
-import type { Gemm, Heap } from './gemm.js';
+import type { Gemm } from './gemm.js';
+import type { Heap } from './heap.js';
 
 /**
  * Whether a product of small integers, which float32 holds exactly, is right for every transposition. The tiles are

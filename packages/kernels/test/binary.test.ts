@@ -1,10 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { compile, sourceOf } from '../scripts/build-wasm.mjs';
-import { gemmWasm } from '../src/gemm-wasm.ts';
-
-// The types of Node 20 know WebAssembly only as a namespace.
-declare const WebAssembly: { readonly Module: { new (bytes: Uint8Array): object; imports(module: object): object[] } };
+import { compile, families, sourceOf } from '../scripts/build-wasm.mjs';
 
 /** The sections of a module by id, and its imports and exports, read by the format's definition. */
 function sectionsOf(bytes: Uint8Array): Map<number, Uint8Array> {
@@ -25,27 +21,24 @@ function sectionsOf(bytes: Uint8Array): Map<number, Uint8Array> {
   return sections;
 }
 
-const bytes = new Uint8Array(Buffer.from(gemmWasm, 'base64'));
 const id = { custom: 0, imports: 2, table: 4, memory: 5, global: 6, start: 8, element: 9, data: 11, dataCount: 12 };
+const binaries = Object.entries(families).flatMap(([family, variants]) =>
+  variants.map((variant) => [family, variant] as const),
+);
 
-describe('the module', () => {
-  test('has no data, no stack pointer or other global, no table, no memory of its own, and nothing runs by itself', () => {
-    const sections = sectionsOf(bytes);
+describe.each(binaries)('%s, %s', (family, variant) => {
+  test('has no data, no stack pointer or other global, no table, no memory of its own, and nothing runs by itself', async () => {
+    const sections = sectionsOf(await compile(family, variant));
     for (const name of ['table', 'memory', 'global', 'start', 'element', 'data', 'dataCount', 'custom'] as const) {
       expect([name, sections.has(id[name])]).toEqual([name, false]);
     }
-  });
-
-  test('imports a memory without bounds, and nothing else', () => {
-    const module = new WebAssembly.Module(bytes);
-    expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }]);
     // One import: "env" "memory", a memory, no maximum, at least 0 pages.
     const text = (name: string): number[] => [name.length, ...Buffer.from(name)];
-    expect([...sectionsOf(bytes).get(id.imports)!]).toEqual([1, ...text('env'), ...text('memory'), 2, 0, 0]);
+    expect([...sections.get(id.imports)!]).toEqual([1, ...text('env'), ...text('memory'), 2, 0, 0]);
   });
+});
 
-  test('as committed is what the compiler makes of assembly/gemm.ts', async () => {
-    const committed = await readFile(new URL('../src/gemm-wasm.ts', import.meta.url), 'utf8');
-    expect(committed).toBe(sourceOf(await compile()));
-  });
+test.each(Object.keys(families))('%s as committed is what the compiler makes of its source', async (family) => {
+  const committed = await readFile(new URL(`../src/binaries/${family}.ts`, import.meta.url), 'utf8');
+  expect(committed).toBe(await sourceOf(family));
 });

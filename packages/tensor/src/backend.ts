@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BackendError, OptionError } from '@tsrl/core';
-import { repairWasm } from './runtime/wasm-repairs.js';
+import { installFastKernels } from '@tsrl/kernels/tfjs';
 
 /** The backends that tsrl is meant for, in the order in which `auto` tries those that install anywhere. */
 export const backendNames = ['tensorflow', 'wasm', 'cpu', 'webgpu'] as const;
@@ -8,15 +8,17 @@ export const backendNames = ['tensorflow', 'wasm', 'cpu', 'webgpu'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 /**
- * Imports a backend, makes it the current one, puts the repairs over it that it needs, and waits until it is ready.
+ * Imports a backend, makes it the current one, waits until it is ready, and calls `installFastKernels()` of
+ * @tsrl/kernels/tfjs, which is for the whole process and can be undone by `uninstallFastKernels()`.
  *
  * - `tensorflow`: `@tensorflow/tfjs-node-gpu`, else `@tensorflow/tfjs-node`, whichever the application has installed.
- * - `wasm`: installs anywhere; with the repairs of `runtime/wasm-repairs.ts`, without which it cannot train at speed.
+ * - `wasm`: installs anywhere; without the fast kernels it cannot train at speed.
  * - `cpu`: plain JavaScript, slow; the reference of the tests.
  * - `webgpu`: where `navigator.gpu` exists.
  * - `auto`: `tensorflow` where it is installed and works, else `wasm`, else `cpu`.
  *
- * Plain `tf.setBackend` stays correct for everything but the faults that the repairs name.
+ * After plain `tf.setBackend` everything is computed by tfjs's own kernels: slowly, and with the errors of tfjs 4.22
+ * that docs/performance.md names.
  *
  * @returns the name of the backend now in use
  * @throws OptionError for an unknown name; BackendError, which says what to install, when the backend is not there
@@ -62,7 +64,6 @@ const start: Record<BackendName, () => Promise<void>> = {
   async wasm() {
     await imported('wasm', () => import('@tensorflow/tfjs-backend-wasm'));
     await select('wasm');
-    repairWasm();
   },
   async cpu() {
     await imported('cpu', () => import('@tensorflow/tfjs-backend-cpu'));
@@ -92,6 +93,7 @@ async function select(name: string): Promise<void> {
   const ready = await tf.setBackend(name);
   if (!ready) throw new BackendError('useBackend', `the ${name} backend did not start`);
   await tf.ready();
+  installFastKernels();
 }
 
 const firstLine = (error: unknown): string => String((error as Error).message ?? error).split('\n')[0] as string;

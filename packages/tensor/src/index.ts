@@ -1,6 +1,5 @@
-// What tfjs lacks in Node and on wasm; needed before the first gradient.
+// What tfjs lacks in Node; needed before the first gradient.
 import '#gradients';
-import './runtime/unsorted-segment-sum.js';
 
 export {
   type SequenceSumNormOptions,

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { WasmKernel } from './wasm-backend.js';
-import type { GemmOf } from './wasm-gemm.js';
-import { multiply, productOf } from './wasm-mat-mul.js';
+import type { Gemm } from '../../gemm.js';
+import type { WasmKernel } from './backend.js';
+import { multiply, productOf } from './mat-mul.js';
+import type { OnHeap } from './on-heap.js';
 
 /**
  * activation(a b + bias) by our product, which adds to a bias that stands in the result beforehand, and the kernel of
@@ -10,7 +11,7 @@ import { multiply, productOf } from './wasm-mat-mul.js';
  *
  * The kernel of tfjs is slow wherever `matMul` is, and for more than one matrix it adds the bias by the wrong index.
  */
-export function repairedFusedMatMul(original: WasmKernel, gemmOf: GemmOf): WasmKernel {
+export function repairedFusedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
   return (args) => {
     const { backend } = args;
     const { a, b, bias, preluActivationWeights } = args.inputs as Readonly<Record<string, tf.TensorInfo>> & FusedInputs;

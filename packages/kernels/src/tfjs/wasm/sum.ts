@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { WasmKernel } from './wasm-backend.js';
-import type { GemmOf } from './wasm-gemm.js';
+import type { Gemm } from '../../gemm.js';
+import type { WasmKernel } from './backend.js';
+import type { OnHeap } from './on-heap.js';
 
 /**
  * `Sum`: over nothing it is 0, where tfjs returns what stood in memory. Over the first axes it is a row of ones times
  * x, where tfjs transposes x; so are the gradients of everything that is broadcast over a batch.
  */
-export function repairedSum(original: WasmKernel, gemmOf: GemmOf): WasmKernel {
+export function repairedSum(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
   return (args) => {
     const { backend, attrs } = args;
     const x = args.inputs['x'] as tf.TensorInfo;

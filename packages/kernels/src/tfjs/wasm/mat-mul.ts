@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Gemm, Operand } from '@tsrl/kernels';
-import type { WasmBackend, WasmKernel } from './wasm-backend.js';
-import type { GemmOf } from './wasm-gemm.js';
-import { multiplyByXnnpack } from './wasm-xnnpack.js';
+import type { Gemm, Operand } from '../../gemm.js';
+import type { WasmBackend, WasmKernel } from './backend.js';
+import type { OnHeap } from './on-heap.js';
+import { multiplyByXnnpack } from './xnnpack.js';
 
 /** op(a) op(b) of float32: [...batch, m, k] times [...batch, k, n]. */
 export interface Product {
@@ -20,7 +20,7 @@ export interface Product {
  * The matrix product of the wasm backend by the kernel of @tsrl/kernels, for any flags and batch; where that cannot run,
  * by XNNPACK. A product over an inner size of 0, which tfjs leaves unwritten, is 0.
  */
-export function repairedMatMul(original: WasmKernel, transpose: WasmKernel, gemmOf: GemmOf): WasmKernel {
+export function repairedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
   return (args) => {
     const { backend, inputs, attrs } = args;
     const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
@@ -37,7 +37,7 @@ export function repairedMatMul(original: WasmKernel, transpose: WasmKernel, gemm
     const plain = !flipA && !flipB && tf.util.sizeFromShape([...batch]) === 1;
     const empty = tf.util.sizeFromShape(a.shape) === 0 || tf.util.sizeFromShape(b.shape) === 0;
     if (broadcast || (plain && !empty)) return original(args);
-    if (!empty) return multiplyByXnnpack(backend, product, transpose);
+    if (!empty) return multiplyByXnnpack(backend, product);
     const zeros = backend.makeOutput([...batch, m, n], 'float32');
     backend.typedArrayFromHeap(zeros).fill(0);
     return zeros;

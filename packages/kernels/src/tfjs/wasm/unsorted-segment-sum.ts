@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelArguments } from './wasm-backend.js';
+import type { KernelArguments } from './backend.js';
 
 /**
  * out[s] = Σ of the rows of x whose segment id is s. The wasm backend of tfjs 4.22 lacks this kernel, and with it the
  * gradient of `gather`: embeddings could not be trained. Rows with an id outside [0, numSegments) are dropped, as on
  * the other backends.
  */
-function unsortedSegmentSum({ inputs, backend, attrs }: KernelArguments): tf.TensorInfo {
+export function unsortedSegmentSum({ inputs, backend, attrs }: KernelArguments): tf.TensorInfo {
   const x = inputs['x'] as tf.TensorInfo;
   const segmentIds = inputs['segmentIds'] as tf.TensorInfo;
   const numSegments = attrs['numSegments'] as number;
@@ -25,12 +25,4 @@ function unsortedSegmentSum({ inputs, backend, attrs }: KernelArguments): tf.Ten
     }
   }
   return out;
-}
-
-if (tf.getKernel('UnsortedSegmentSum', 'wasm') === undefined) {
-  tf.registerKernel({
-    kernelName: 'UnsortedSegmentSum',
-    backendName: 'wasm',
-    kernelFunc: unsortedSegmentSum as unknown as tf.KernelFunc,
-  });
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelArguments, WasmBackend, WasmKernel } from './wasm-backend.js';
+import type { KernelArguments, WasmBackend, WasmKernel } from './backend.js';
 
 /** `Slice` by moving runs within the heap; the kernel of tfjs copies all of x out of it first. */
 export function repairedSlice(original: WasmKernel): WasmKernel {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { KernelArguments, WasmBackend, WasmKernel } from './wasm-backend.js';
-import type { Product } from './wasm-mat-mul.js';
+import type { KernelArguments, WasmBackend, WasmKernel } from './backend.js';
+import type { Product } from './mat-mul.js';
 
 /**
  * A product with a flag or a batch by the kernel that tfjs uses for plain ones, for where ours cannot run.
@@ -13,12 +13,11 @@ import type { Product } from './wasm-mat-mul.js';
 export function multiplyByXnnpack(
   backend: WasmBackend,
   { a, b, flipA, flipB, batch, m, k, n }: Product,
-  transpose: WasmKernel,
 ): tf.TensorInfo {
   const count = tf.util.sizeFromShape([...batch]);
   const temporary: tf.TensorInfo[] = [];
   const swapped = (x: tf.TensorInfo): tf.TensorInfo => {
-    const y = swapLastTwo(x, backend, transpose);
+    const y = swapLastTwo(x, backend);
     temporary.push(y);
     return y;
   };
@@ -34,7 +33,7 @@ export function multiplyByXnnpack(
   if (mirrored < direct) {
     const mirror = product(flipB ? b : swapped(b), flipA ? a : swapped(a), n, m);
     temporary.push(mirror);
-    out = swapLastTwo(mirror, backend, transpose);
+    out = swapLastTwo(mirror, backend);
   } else {
     out = product(flipA ? swapped(a) : a, flipB ? swapped(b) : b, m, n);
   }
@@ -42,7 +41,8 @@ export function multiplyByXnnpack(
   return out;
 }
 
-function swapLastTwo(x: tf.TensorInfo, backend: WasmBackend, transpose: WasmKernel): tf.TensorInfo {
+function swapLastTwo(x: tf.TensorInfo, backend: WasmBackend): tf.TensorInfo {
+  const transpose = tf.getKernel('Transpose', 'wasm').kernelFunc as unknown as WasmKernel;
   const rank = x.shape.length;
   const perm = [...Array(rank - 2).keys(), rank - 1, rank - 2];
   return transpose({ inputs: { x }, backend, attrs: { perm } } satisfies KernelArguments);

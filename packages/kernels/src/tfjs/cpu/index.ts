@@ -1,0 +1,4 @@
+import type { FastKernel } from '../fast-kernel.js';
+
+/** The fused operations by the same WebAssembly, whose memory the rows pass through; one line each. */
+export const cpuKernels: readonly FastKernel[] = [];

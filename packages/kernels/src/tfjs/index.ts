@@ -1,0 +1,1 @@
+export { installFastKernels, uninstallFastKernels } from './install.js';

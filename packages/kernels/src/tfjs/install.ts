@@ -1,0 +1,92 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { cpuKernels } from './cpu/index.js';
+import type { FastKernel } from './fast-kernel.js';
+import { passes } from './run-probe.js';
+import { guardHeap, unguardHeap } from './wasm/guard-heap.js';
+import { wasmKernels } from './wasm/index.js';
+import { webgpuKernels } from './webgpu/index.js';
+
+/** Marks a kernel as ours, across duplicate installs of this package; its value is the kernel of tfjs, or null. */
+const mark = Symbol.for('@tsrl/kernels');
+
+const kernelsOf: Readonly<Record<string, readonly FastKernel[]>> = {
+  wasm: wasmKernels,
+  cpu: cpuKernels,
+  webgpu: webgpuKernels,
+};
+
+/**
+ * Puts the kernels of tsrl over those of the current tfjs backend, for the whole process, until
+ * `uninstallFastKernels()`. Models need no change: what they compute stays, but for rounding and for the errors of tfjs
+ * 4.22 that the kernels correct.
+ *
+ * - `wasm`: matrix products, sums, moves of rows, and what tfjs lacks or gets wrong (the table of docs/performance.md),
+ *   as well as fused operations that `@tsrl/tensor` uses.
+ * - `cpu`, `webgpu`: the fused operations alone.
+ * - other backends: nothing; `@tsrl/tensor` composes there.
+ *
+ * Each kernel is first run on tiny inputs, which also warms it up. One that does not give the right numbers, because a
+ * release of tfjs moved its internals or WebAssembly SIMD is missing, is left out; one warning names all of those.
+ * A second call installs nothing.
+ *
+ * @returns the names of the kernels that are in place now
+ */
+export function installFastKernels(): readonly string[] {
+  const backendName = tf.getBackend();
+  if (backendName === 'wasm') guardHeap(tf.backend());
+  const installed: string[] = [];
+  const failed: string[] = [];
+  for (const { kernelName, make, probes } of kernelsOf[backendName] ?? []) {
+    const original = registered(kernelName, backendName);
+    if (original && mark in original.kernelFunc) {
+      installed.push(kernelName);
+      continue;
+    }
+    const kernelFunc = make(original?.kernelFunc);
+    if (kernelFunc) {
+      Object.assign(kernelFunc, { [mark]: original ?? null });
+      register({ ...original, kernelName, backendName, kernelFunc });
+    }
+    if (kernelFunc && probes.every((probe) => passes(kernelName, probe))) {
+      installed.push(kernelName);
+    } else {
+      if (kernelFunc) restore(kernelName, backendName, original);
+      failed.push(kernelName);
+    }
+  }
+  if (failed.length > 0) {
+    const names = failed.join(', ');
+    tf.backend_util.warn(
+      `installFastKernels: ${names} cannot run on this ${backendName} backend; slower operations of tfjs stand in`,
+    );
+  }
+  return installed;
+}
+
+/** Puts the kernels of tfjs back, on every backend that has been used. */
+export function uninstallFastKernels(): void {
+  for (const [backendName, kernels] of Object.entries(kernelsOf)) {
+    for (const { kernelName } of kernels) {
+      const current = registered(kernelName, backendName);
+      const original = (current?.kernelFunc as Marked | undefined)?.[mark];
+      if (original !== undefined) restore(kernelName, backendName, original ?? undefined);
+    }
+  }
+  if (tf.getBackend() === 'wasm') unguardHeap(tf.backend());
+}
+
+/** A kernel of ours, and the registration that it replaced. */
+type Marked = tf.KernelFunc & { readonly [mark]?: tf.KernelConfig | null };
+
+const registered = (kernelName: string, backendName: string): tf.KernelConfig | undefined =>
+  tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
+
+function register(config: tf.KernelConfig): void {
+  if (registered(config.kernelName, config.backendName)) tf.unregisterKernel(config.kernelName, config.backendName);
+  tf.registerKernel(config);
+}
+
+function restore(kernelName: string, backendName: string, original: tf.KernelConfig | undefined): void {
+  tf.unregisterKernel(kernelName, backendName);
+  if (original) tf.registerKernel(original);
+}

@@ -1,0 +1,98 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { instantiateGemm } from '../../gemm.js';
+import type { FastKernel, Probe } from '../fast-kernel.js';
+import type { WasmKernel } from './backend.js';
+import { clipByValue, identity, log1p, oneHot } from './corrections.js';
+import { repairedFusedMatMul } from './fused-mat-mul.js';
+import { repairedMatMul } from './mat-mul.js';
+import { repairedGather, repairedSlice, repairedSplit } from './moves.js';
+import { onHeap } from './on-heap.js';
+import { repairedSum } from './sum.js';
+import { unsortedSegmentSum } from './unsorted-segment-sum.js';
+
+const gemmOf = onHeap(instantiateGemm);
+
+/** What is faster or more right than in tfjs 4.22, and what tfjs lacks; the order is that of installation. */
+export const wasmKernels: readonly FastKernel[] = [
+  over('Identity', () => identity, [{ inputs: { x: row(1, 2) }, outputs: [[1, 2]] }]),
+  over('BatchMatMul', (original) => repairedMatMul(original, gemmOf), [
+    {
+      inputs: { a: grid(2, 1, 2, 3, 4), b: grid(2, 5, 6, 7, 8) },
+      attrs: flags(false, true),
+      outputs: [[17, 23, 39, 53]],
+    },
+  ]),
+  over('_FusedMatMul', (original) => repairedFusedMatMul(original, gemmOf), [
+    {
+      inputs: { a: grid(2, 1, 2, 3, 4), b: grid(2, 5, -6, 7, -8), bias: row(1, 2) },
+      attrs: { ...flags(false, false), activation: 'relu' },
+      outputs: [[20, 0, 44, 0]],
+    },
+  ]),
+  over('Sum', (original) => repairedSum(original, gemmOf), [
+    { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { axis: [0], keepDims: false }, outputs: [[4, 6]] },
+  ]),
+  over('Slice', repairedSlice, [
+    { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { begin: [0, 1], size: [2, 1] }, outputs: [[2, 4]] },
+  ]),
+  over('SplitV', (original: WasmKernel<tf.TensorInfo[]>) => repairedSplit(original), [
+    {
+      inputs: { x: grid(2, 1, 2, 3, 4) },
+      attrs: { numOrSizeSplits: 2, axis: 1 },
+      outputs: [
+        [1, 3],
+        [2, 4],
+      ],
+    },
+  ]),
+  over('GatherV2', repairedGather, [
+    {
+      inputs: { x: grid(2, 1, 2, 3, 4), indices: { values: [1, 0], shape: [2], dtype: 'int32' } },
+      attrs: { axis: 0, batchDims: 0 },
+      outputs: [[3, 4, 1, 2]],
+    },
+  ]),
+  over('UnsortedSegmentSum', () => unsortedSegmentSum, [
+    {
+      inputs: { x: grid(2, 1, 2, 3, 4), segmentIds: { values: [1, 1], shape: [2], dtype: 'int32' } },
+      attrs: { numSegments: 2 },
+      outputs: [[0, 0, 4, 6]],
+    },
+  ]),
+  over('OneHot', oneHot, [
+    {
+      inputs: { indices: { values: [1], shape: [1], dtype: 'int32' } },
+      attrs: { depth: 2, onValue: 1, offValue: 0, dtype: 'float32' },
+      outputs: [[0, 1]],
+    },
+  ]),
+  over('ClipByValue', () => clipByValue, [
+    {
+      inputs: { x: row(-2, Number.NaN, 2) },
+      attrs: { clipValueMin: -1, clipValueMax: 1 },
+      outputs: [[-1, Number.NaN, 1]],
+    },
+  ]),
+  over('Log1p', log1p, [{ inputs: { x: row(0, 1) }, outputs: [[0, Math.LN2]] }]),
+];
+
+/** An entry whose types say what those of tfjs do not. */
+function over<Result = tf.TensorInfo>(
+  kernelName: string,
+  make: (original: WasmKernel<Result>) => WasmKernel<Result> | undefined,
+  probes: readonly Probe[],
+): FastKernel {
+  return { kernelName, make: make as unknown as FastKernel['make'], probes };
+}
+
+function row(...values: number[]): Probe['inputs'][string] {
+  return { values, shape: [values.length] };
+}
+
+function grid(columns: number, ...values: number[]): Probe['inputs'][string] {
+  return { values, shape: [values.length / columns, columns] };
+}
+
+function flags(transposeA: boolean, transposeB: boolean): Record<string, boolean> {
+  return { transposeA, transposeB };
+}
