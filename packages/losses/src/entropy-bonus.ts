@@ -11,6 +11,7 @@ import {
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawMask, drawTokens } from './example.js';
+import { withTokenTerms } from './token-terms.js';
 
 /** Options of `entropyBonus`. */
 export interface EntropyBonusOptions {
@@ -37,7 +38,7 @@ export interface EntropyBonusInputs {
  * @see Mnih et al. 2016, arXiv:1602.01783, section 4
  */
 export function entropyBonus({ aggregate = tokenMean }: EntropyBonusOptions = {}): Loss<EntropyBonusInputs> {
-  return ({ entropy, mask }, context = {}) => {
+  const loss: Loss<EntropyBonusInputs> = ({ entropy, mask }, context = {}) => {
     expectShape('entropyBonus', 'entropy', entropy, ['B', 'T']);
     expectSameShape('entropyBonus', { entropy, mask });
     return tf.tidy(() => ({
@@ -45,6 +46,7 @@ export function entropyBonus({ aggregate = tokenMean }: EntropyBonusOptions = {}
       metrics: { entropy: maskedMean(stopGradient(entropy), mask) },
     }));
   };
+  return withTokenTerms(loss, () => [{ of: 'entropy', inputs: [], slope: () => -1, aggregate }]);
 }
 
 export const entropyBonusEntry: LossEntry<EntropyBonusInputs> = {

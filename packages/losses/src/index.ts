@@ -4,3 +4,4 @@ export type { ExampleShape, LossEntry } from './entry.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
 export { scale } from './scale.js';
 export type { TokenInputs } from './token-inputs.js';
+export { type TokenTerm, type TokenTerms, tokenTermsOf, withTokenTerms } from './token-terms.js';

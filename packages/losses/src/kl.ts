@@ -15,6 +15,7 @@ import {
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawTokens } from './example.js';
 import type { TokenInputs } from './token-inputs.js';
+import { withTokenTerms } from './token-terms.js';
 
 /** Options of `kl`. */
 export interface KlOptions {
@@ -42,7 +43,7 @@ export interface KlInputs extends TokenInputs {
  * @see Shao et al. 2024, arXiv:2402.03300, equation 4; Schulman 2020, "Approximating KL divergence"
  */
 export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): Loss<KlInputs> {
-  return ({ logProbs, refLogProbs, mask }, context = {}) => {
+  const loss: Loss<KlInputs> = ({ logProbs, refLogProbs, mask }, context = {}) => {
     expectShape('kl', 'logProbs', logProbs, ['B', 'T']);
     expectSameShape('kl', { logProbs, refLogProbs, mask });
     return tf.tidy(() => {
@@ -53,6 +54,11 @@ export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): L
       };
     });
   };
+  const derivative = estimator.slope;
+  if (!derivative) return loss;
+  const slope = (logProb: number, values: Float32Array, at: number): number =>
+    derivative(logProb - (values[at] as number));
+  return withTokenTerms(loss, () => [{ of: 'logProbs', inputs: ['refLogProbs'], slope, aggregate }]);
 }
 
 export const klEntry: LossEntry<KlInputs> = {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
 import type { Loss } from '@tsrl/tensor';
+import { tokenTermsOf, withTokenTerms } from './token-terms.js';
 
 /** Losses by name. */
 export type Terms = Readonly<Record<string, Loss<never>>>;
@@ -35,7 +36,7 @@ export function objective<const T extends Terms>(terms: T): Loss<InputsOf<T>> {
       throw new OptionError('objective', 'the name of a term', 'not empty and without "/"', name);
     }
   }
-  return (inputs, context = {}) =>
+  const sum: Loss<InputsOf<T>> = (inputs, context = {}) =>
     tf.tidy(() => {
       const metrics: Record<string, tf.Scalar> = {};
       const losses = named.map(([name, term]) => {
@@ -46,4 +47,8 @@ export function objective<const T extends Terms>(terms: T): Loss<InputsOf<T>> {
       });
       return { loss: tf.addN(losses), metrics };
     });
+  const parts = named.map(([, term]) => tokenTermsOf(term));
+  const known = parts.filter((part) => part !== undefined);
+  if (known.length < parts.length) return sum;
+  return withTokenTerms(sum, (context) => known.flatMap((part) => part(context)));
 }

@@ -16,6 +16,7 @@ import {
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawTokens } from './example.js';
 import type { TokenInputs } from './token-inputs.js';
+import { withTokenTerms } from './token-terms.js';
 
 /** Options of `ppoClip`. */
 export interface PpoClipOptions {
@@ -66,7 +67,7 @@ export function ppoClip({
   if (!(clipHigh >= 0)) throw new OptionError('ppoClip', 'clipHigh', 'at least 0', clipHigh);
   if (dualClip !== undefined && !(dualClip > 1)) throw new OptionError('ppoClip', 'dualClip', 'above 1', dualClip);
 
-  return ({ logProbs, oldLogProbs, advantages, mask }, context = {}) => {
+  const loss: Loss<PpoClipInputs> = ({ logProbs, oldLogProbs, advantages, mask }, context = {}) => {
     expectShape('ppoClip', 'logProbs', logProbs, ['B', 'T']);
     expectSameShape('ppoClip', { logProbs, oldLogProbs, advantages, mask });
     return tf.tidy(() => {
@@ -97,6 +98,17 @@ export function ppoClip({
       };
     });
   };
+
+  const slope = (logProb: number, values: Float32Array, at: number): number => {
+    const [difference, advantage] = [logProb - (values[at] as number), values[at + 1] as number];
+    if (Math.abs(difference) > 20) return 0;
+    const ratio = Math.exp(difference);
+    const clipped = advantage > 0 ? ratio > 1 + clipHigh : advantage < 0 && ratio < 1 - clipLow;
+    const floored = dualClip !== undefined && advantage < 0 && ratio > dualClip;
+    return clipped || floored ? 0 : -advantage * ratio;
+  };
+  const inputs = ['oldLogProbs', 'advantages'];
+  return withTokenTerms(loss, () => [{ of: 'logProbs', inputs, slope, aggregate }]);
 }
 
 export const ppoClipEntry: LossEntry<PpoClipInputs> = {

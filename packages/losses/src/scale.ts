@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError, type Schedule } from '@tsrl/core';
-import type { Loss } from '@tsrl/tensor';
+import type { Loss, StepContext } from '@tsrl/tensor';
+import { tokenTermsOf, withTokenTerms } from './token-terms.js';
 
 /**
  * A loss times a weight: a number, or a schedule that is asked at `context.step`.
@@ -14,13 +15,21 @@ export function scale<Inputs>(weight: number | Schedule, loss: Loss<Inputs>): Lo
   if (typeof weight === 'number' && !Number.isFinite(weight)) {
     throw new OptionError('scale', 'weight', 'finite', weight);
   }
-  return (inputs, context = {}) => {
-    const factor = typeof weight === 'number' ? weight : weight(stepOf(context.step));
-    return tf.tidy(() => {
+  const factorOf = ({ step }: StepContext): number => (typeof weight === 'number' ? weight : weight(stepOf(step)));
+  const scaled: Loss<Inputs> = (inputs, context = {}) =>
+    tf.tidy(() => {
       const { loss: unscaled, metrics } = loss(inputs, context);
-      return { loss: tf.mul<tf.Scalar>(unscaled, factor), metrics: { unscaled, ...metrics } };
+      return { loss: tf.mul<tf.Scalar>(unscaled, factorOf(context)), metrics: { unscaled, ...metrics } };
     });
-  };
+  const terms = tokenTermsOf(loss);
+  if (!terms) return scaled;
+  return withTokenTerms(scaled, (context) => {
+    const factor = factorOf(context);
+    return terms(context).map((term) => ({
+      ...term,
+      slope: (x: number, values: Float32Array, at: number) => factor * term.slope(x, values, at),
+    }));
+  });
 }
 
 function stepOf(step: number | undefined): number {

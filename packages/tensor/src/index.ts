@@ -37,7 +37,16 @@ export {
 } from './masked.js';
 export { maskedMax, maskedMin } from './masked-extrema.js';
 export { type ResponseMaskOptions, responseMask } from './response-mask.js';
+export { scaleBy } from './scale-by.js';
 export { stopGradient } from './stop-gradient.js';
+export {
+  hasTokenGradients,
+  linearTokenGradients,
+  type TokenGradientOptions,
+  type TokenGradients,
+  type TokenSlopes,
+  tokenGradients,
+} from './token-gradients.js';
 export type {
   Aggregate,
   BinaryPolicy,

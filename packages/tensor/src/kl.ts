@@ -23,27 +23,39 @@ export interface KlEstimatorOptions {
  *
  * @see Schulman 2020, "Approximating KL divergence", http://joschu.net/blog/kl-approx.html
  */
-export type KlEstimator = <T extends tf.Tensor>(logProbs: T, refLogProbs: T, options?: KlEstimatorOptions) => T;
+export interface KlEstimator {
+  <T extends tf.Tensor>(logProbs: T, refLogProbs: T, options?: KlEstimatorOptions): T;
+  /** Derivative in log π at a token with this d, for the default options; kernels that fuse a loss read it. */
+  readonly slope?: (d: number) => number;
+}
 
 /** k1 = d: unbiased, of any sign, and useless as a loss (its expected gradient is 0). See `KlEstimator`. */
-export const k1: KlEstimator = (logProbs, refLogProbs, options) =>
-  estimate('k1', logProbs, refLogProbs, options, (d) => d);
+export const k1: KlEstimator = estimator(
+  'k1',
+  (d) => d,
+  () => 1,
+);
 
 /** |d|, with gradient sign(d), 0 at 0. verl's `abs`. See `KlEstimator`. */
-export const kAbs: KlEstimator = (logProbs, refLogProbs, options) =>
+export const kAbs: KlEstimator = estimator(
+  'kAbs',
   // Not `tf.abs`, whose gradient at 0 is −1: at the start of training the policy is the reference.
-  estimate('kAbs', logProbs, refLogProbs, options, (d) => tf.mul(d, tf.sign(stopGradient(d))));
+  (d) => tf.mul(d, tf.sign(stopGradient(d))),
+  Math.sign,
+);
 
 /** k2 = d² / 2: biased in value, right in gradient as a loss. verl's `mse`. See `KlEstimator`. */
-export const k2: KlEstimator = (logProbs, refLogProbs, options) =>
-  estimate('k2', logProbs, refLogProbs, options, (d) => tf.mul(tf.square(d), 0.5));
+export const k2: KlEstimator = estimator(
+  'k2',
+  (d) => tf.mul(tf.square(d), 0.5),
+  (d) => d,
+);
 
 /**
  * k3 = exp(−d) − 1 + d: unbiased and never negative. verl's `low_var_kl`; GRPO's penalty (arXiv:2402.03300,
  * equation 4). TRL does not clamp d, verl clamps it to ±20 and the value to ±10. See `KlEstimator`.
  */
-export const k3: KlEstimator = (logProbs, refLogProbs, options) =>
-  estimate('k3', logProbs, refLogProbs, options, expExcess);
+export const k3: KlEstimator = estimator('k3', expExcess, (d) => -Math.expm1(-d));
 
 /**
  * The value of an estimator with the gradient of `k2`, whose expectation is that of KL(π ‖ π_ref):
@@ -53,23 +65,25 @@ export const k3: KlEstimator = (logProbs, refLogProbs, options) =>
  * verl's names with a plus sign: `k3+`, `k1+`, `abs+`. `maxValue` clamps the value only.
  */
 export function straightThrough(forward: KlEstimator): KlEstimator {
-  return (logProbs, refLogProbs, options = {}) =>
+  const estimate = <T extends tf.Tensor>(logProbs: T, refLogProbs: T, options: KlEstimatorOptions = {}): T =>
     tf.tidy(() => {
       const value = stopGradient(forward(logProbs, refLogProbs, options));
       const slope = k2(logProbs, refLogProbs, { ...options, maxValue: Number.POSITIVE_INFINITY });
       return tf.add(value, tf.sub(slope, stopGradient(slope)));
     });
+  return Object.assign(estimate, k2.slope && { slope: k2.slope });
 }
 
-function estimate<T extends tf.Tensor>(
-  who: string,
-  logProbs: T,
-  refLogProbs: T,
-  { clamp = 20, maxValue = Number.POSITIVE_INFINITY }: KlEstimatorOptions = {},
-  of: (d: tf.Tensor) => tf.Tensor,
-): T {
-  expectSameShape(who, { logProbs, refLogProbs });
-  return tf.tidy(() => clampTo(of(clampTo(tf.sub(logProbs, refLogProbs), clamp)), maxValue) as T);
+function estimator(who: string, of: (d: tf.Tensor) => tf.Tensor, slope: (d: number) => number): KlEstimator {
+  const estimate = <T extends tf.Tensor>(
+    logProbs: T,
+    refLogProbs: T,
+    { clamp = 20, maxValue = Number.POSITIVE_INFINITY }: KlEstimatorOptions = {},
+  ): T => {
+    expectSameShape(who, { logProbs, refLogProbs });
+    return tf.tidy(() => clampTo(of(clampTo(tf.sub(logProbs, refLogProbs), clamp)), maxValue) as T);
+  };
+  return Object.assign(estimate, { slope: (d: number) => (Math.abs(d) > 20 ? 0 : slope(d)) });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { FastKernel } from '../fast-kernel.js';
+import { scaleBy } from '../scale-by.js';
 
 /** The fused operations by the same WebAssembly, whose memory the rows pass through; one line each. */
-export const cpuKernels: readonly FastKernel[] = [];
+export const cpuKernels: readonly FastKernel[] = [scaleBy];

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { instantiateGemm } from '../../gemm.js';
 import type { FastKernel, Probe } from '../fast-kernel.js';
+import { scaleBy } from '../scale-by.js';
 import type { WasmKernel } from './backend.js';
 import { clipByValue, identity, log1p, oneHot } from './corrections.js';
 import { repairedFusedMatMul } from './fused-mat-mul.js';
@@ -74,6 +75,7 @@ export const wasmKernels: readonly FastKernel[] = [
     },
   ]),
   over('Log1p', log1p, [{ inputs: { x: row(0, 1) }, outputs: [[0, Math.LN2]] }]),
+  scaleBy,
 ];
 
 /** An entry whose types say what those of tfjs do not. */
