@@ -9,6 +9,12 @@ import { webgpuKernels } from './webgpu/index.js';
 /** Marks a kernel as ours, across duplicate installs of this package; its value is the kernel of tfjs, or null. */
 const mark = Symbol.for('@tsrl/kernels');
 
+/** Which have been left out and named; a warning is read once. */
+const told = new Set<string>();
+
+// Present in every environment that the package runs in, but part of no ECMAScript library.
+declare const console: { warn(text: string): void };
+
 const kernelsOf: Readonly<Record<string, readonly FastKernel[]>> = {
   wasm: wasmKernels,
   cpu: cpuKernels,
@@ -26,7 +32,7 @@ const kernelsOf: Readonly<Record<string, readonly FastKernel[]>> = {
  * - other backends: nothing; `@tsrl/tensor` composes there.
  *
  * Each kernel is first run on tiny inputs, which also warms it up. One that does not give the right numbers, because a
- * release of tfjs moved its internals or WebAssembly SIMD is missing, is left out; one warning names all of those.
+ * release of tfjs moved its internals or WebAssembly SIMD is missing, is left out, and a warning names it once.
  * A second call installs nothing.
  *
  * @returns the names of the kernels that are in place now
@@ -54,10 +60,11 @@ export function installFastKernels(): readonly string[] {
       failed.push(kernelName);
     }
   }
-  if (failed.length > 0) {
-    const names = failed.join(', ');
-    tf.backend_util.warn(
-      `installFastKernels: ${names} cannot run on this ${backendName} backend; slower operations of tfjs stand in`,
+  const news = failed.filter((name) => !told.has(`${backendName}/${name}`));
+  if (news.length > 0) {
+    for (const name of news) told.add(`${backendName}/${name}`);
+    console.warn(
+      `installFastKernels: ${news.join(', ')} cannot run on this ${backendName} backend; slower operations stand in`,
     );
   }
   return installed;
