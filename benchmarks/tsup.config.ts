@@ -1,4 +1,21 @@
 import { defineConfig } from 'tsup';
 import { library } from '../tsup.base.ts';
 
-export default defineConfig({ ...library, entry: ['src/run.ts'], platform: 'node' });
+/** The packages go in from their sources: what is measured is what stands in the tree, built or not. */
+export default defineConfig({
+  ...library,
+  entry: {
+    main: 'src/main.ts',
+    report: 'src/report/main.ts',
+    'training-process': 'src/training/process.ts',
+    'training-worker': 'src/training/worker.ts',
+  },
+  platform: 'node',
+  clean: true,
+  sourcemap: false,
+  // tfjs-core's own gradient modules cannot be imported by Node, their imports lack extensions: see packages/tensor.
+  noExternal: [/^@tsrl\//, /^#/, /^@tensorflow\/tfjs-core\/dist\//],
+  esbuildOptions: (options) => {
+    options.conditions = ['@tsrl/source'];
+  },
+});

@@ -2,24 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { arch, cpus, loadavg, platform, totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
+import { measureLimits } from './limits.js';
+import type { Environment } from './result.js';
 
-/** Where a number was measured: without it the number says nothing. */
-export interface Environment {
-  readonly date: string;
-  readonly commit: string;
-  readonly backend: string;
-  readonly machine: {
-    readonly cpu: string;
-    readonly cores: number;
-    readonly memoryGb: number;
-    readonly system: string;
-    /** Processes that wanted a core in the minute before: above `cores`, times are those of a busy machine. */
-    readonly load: number;
-  };
-  readonly versions: Readonly<Record<string, string>>;
-}
-
-export function environment(): Environment {
+export async function readEnvironment(): Promise<Environment> {
+  const load = loadavg()[0] as number;
   return {
     date: new Date().toISOString(),
     commit: commit(),
@@ -29,12 +16,13 @@ export function environment(): Environment {
       cores: cpus().length,
       memoryGb: Math.round(totalmem() / 2 ** 30),
       system: `${platform()} ${arch()}`,
-      load: loadavg()[0] as number,
+      load,
+      limits: await measureLimits(),
     },
     versions: {
-      node: process.version.slice(1),
-      '@tensorflow/tfjs-core': tf.version_core,
-      '@tensorflow/tfjs-backend-wasm': versionOf('@tensorflow/tfjs-backend-wasm'),
+      Node: process.version.slice(1),
+      tfjs: tf.version_core,
+      'tfjs-backend-wasm': versionOf('@tensorflow/tfjs-backend-wasm'),
     },
   };
 }
@@ -44,8 +32,12 @@ function versionOf(name: string): string {
 }
 
 function commit(): string {
+  const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
   try {
-    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
+    // Results and their report are written by the benchmarks themselves.
+    const changed =
+      git('status', '--porcelain', '--', ':/packages', ':/benchmarks/src', ':/benchmarks/assembly') !== '';
+    return git('rev-parse', '--short=12', 'HEAD') + (changed ? '+' : '');
   } catch {
     return 'unknown';
   }

@@ -1,0 +1,49 @@
+/** Something to time. */
+export interface Runner {
+  /** Before its turn; not timed. */
+  before?(): void;
+  /** One run to its end, leaving nothing behind. */
+  run(): void | Promise<void>;
+}
+
+export interface Limit {
+  readonly rounds: number;
+  /** Rounds stop when so much time has gone by, but not before the third. */
+  readonly seconds: number;
+}
+
+const leastRounds = 3;
+/** A turn lasts at least this long, so that what `before` does to caches and inlining is not what is measured. */
+const turnMs = 20;
+const mostRuns = 50;
+
+/**
+ * Milliseconds of each run, of each runner. They take turns, round after round: what else the machine does falls on
+ * all of them. Each runs beforehand, which is not counted: twice, or once if that takes a second.
+ */
+export async function interleave(runners: readonly Runner[], { rounds, seconds }: Limit): Promise<number[][]> {
+  const samples: number[][] = runners.map(() => []);
+  const start = performance.now();
+  const counts: number[] = [];
+  for (const runner of runners) {
+    runner.before?.();
+    let ms = await time(runner);
+    if (ms < 1000) ms = await time(runner);
+    counts.push(Math.min(mostRuns, Math.max(1, Math.ceil(turnMs / ms))));
+  }
+  for (let round = 0; round < rounds; round++) {
+    if (round >= leastRounds && performance.now() - start > 1000 * seconds) break;
+    for (const [i, runner] of runners.entries()) {
+      runner.before?.();
+      for (let k = 0; k < (counts[i] as number); k++) samples[i]?.push(await time(runner));
+    }
+  }
+  return samples;
+}
+
+async function time({ run }: Runner): Promise<number> {
+  const start = performance.now();
+  const done = run();
+  if (done instanceof Promise) await done;
+  return performance.now() - start;
+}

@@ -1,0 +1,6 @@
+import type { Suite } from '../suite.js';
+import { algorithms } from './algorithms.js';
+import { kernels } from './kernels.js';
+import { training } from './training.js';
+
+export const suites: readonly Suite[] = [kernels, algorithms, training];
