@@ -8,6 +8,8 @@ import asc from 'assemblyscript/asc';
 /** Which binaries each family has: a relaxed one where it was measured to be faster. */
 export const families = {
   gemm: ['simd'],
+  layers: ['simd'],
+  attention: ['simd'],
   softmax: ['simd', 'relaxed'],
 };
 
