@@ -1,3 +1,31 @@
+export {
+  type RowStatistics,
+  type SelectiveLogSoftmaxArrays,
+  type SelectiveLogSoftmaxGradientArrays,
+  type SoftmaxOptions,
+  selectiveLogSoftmax,
+  selectiveLogSoftmaxGradient,
+  type TokenGradientArrays,
+  tokenGradients,
+} from './arrays/softmax.js';
+export {
+  type Attention,
+  type AttentionGradients,
+  type AttentionInputs,
+  type AttentionOutputs,
+  type AttentionSizes,
+  instantiateAttention,
+} from './attention.js';
 export { type Gemm, type GemmOptions, instantiateGemm, type Operand } from './gemm.js';
 export type { Heap } from './heap.js';
+export { type Activation, instantiateLayers, type Layers } from './layers.js';
+export { rotaryTable } from './rotary-table.js';
+export {
+  instantiateSoftmax,
+  type Softmax,
+  type SoftmaxGradient,
+  type SoftmaxRows,
+  type TokenGradients,
+  type TokenSlopes,
+} from './softmax.js';
 export type { WasmMemory } from './web-assembly.js';

@@ -1,5 +1,7 @@
 import type { FastKernel } from '../fast-kernel.js';
 import { scaleBy } from '../scale-by.js';
+import { transformerKernels } from './layers.js';
+import { softmaxKernels } from './softmax.js';
 
 /** The fused operations by the same WebAssembly, whose memory the rows pass through; one line each. */
-export const cpuKernels: readonly FastKernel[] = [scaleBy];
+export const cpuKernels: readonly FastKernel[] = [scaleBy, ...softmaxKernels];

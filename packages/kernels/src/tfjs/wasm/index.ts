@@ -5,9 +5,11 @@ import { scaleBy } from '../scale-by.js';
 import type { WasmKernel } from './backend.js';
 import { clipByValue, identity, log1p, oneHot } from './corrections.js';
 import { repairedFusedMatMul } from './fused-mat-mul.js';
+import { transformerKernels } from './layers.js';
 import { repairedMatMul } from './mat-mul.js';
 import { repairedGather, repairedSlice, repairedSplit } from './moves.js';
 import { onHeap } from './on-heap.js';
+import { softmaxKernels } from './softmax.js';
 import { repairedSum } from './sum.js';
 import { unsortedSegmentSum } from './unsorted-segment-sum.js';
 
@@ -76,6 +78,8 @@ export const wasmKernels: readonly FastKernel[] = [
   ]),
   over('Log1p', log1p, [{ inputs: { x: row(0, 1) }, outputs: [[0, Math.LN2]] }]),
   scaleBy,
+  ...softmaxKernels,
+  ...transformerKernels,
 ];
 
 /** An entry whose types say what those of tfjs do not. */
