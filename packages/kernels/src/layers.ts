@@ -1,6 +1,7 @@
 import { layersBinary } from './binaries/layers.js';
 import { compileFamily } from './compile-family.js';
 import type { Heap } from './heap.js';
+import { rotaryTable } from './rotary-table.js';
 
 /** The activations, by the number that the kernels know them under. */
 export const activations = { silu: 0, geluTanh: 1, gelu: 2 } as const;
@@ -34,12 +35,12 @@ export interface Layers {
   swiglu(at: Record<'gate' | 'up' | 'y', number>, size: number): void;
   swigluGradient(at: Record<'gate' | 'up' | 'dy' | 'dGate' | 'dUp', number>, size: number): void;
   /**
-   * Turns the halves of each head, x [rows, heads, headSize], by the angles of position r % length for row r;
-   * `backwards` turns them back, which is the gradient. The table is that of `rotaryTable`, in the heap.
+   * Turns the halves of each head, x [rows, heads, headSize], by the angles p θ^(−2i / headSize) with p = r % length
+   * for row r; `backwards` turns them back, which is the gradient. `headSize` is even.
    */
   rotate(
-    at: Record<'x' | 'table' | 'y', number>,
-    size: Record<'rows' | 'length' | 'heads' | 'headSize', number>,
+    at: Record<'x' | 'y', number>,
+    size: Record<'rows' | 'length' | 'heads' | 'headSize' | 'theta', number>,
     backwards: boolean,
   ): void;
   /** Row i of each [length, length]: softmax of its first i + 1 numbers, then zeros. */
@@ -82,8 +83,13 @@ export function instantiateLayers(heap: Heap): Layers {
       kernel.activationGradient(activations[kind], at.x, at.dy, at.dx, size, work),
     swiglu: (at, size) => kernel.swiglu(at.gate, at.up, at.y, size, work),
     swigluGradient: (at, size) => kernel.swigluGradient(at.gate, at.up, at.dy, at.dGate, at.dUp, size, work),
-    rotate: (at, { rows, length, heads, headSize }, backwards) =>
-      kernel.rotate(at.x, at.table, backwards ? -1 : 1, at.y, rows, length, heads, headSize),
+    rotate: (at, { rows, length, heads, headSize, theta }, backwards) => {
+      const angles = rotaryTable(theta, headSize, length);
+      withRoom(angles.length, (table) => {
+        new Float32Array(heap.memory.buffer, table, angles.length).set(angles);
+        kernel.rotate(at.x, table, backwards ? -1 : 1, at.y, rows, length, heads, headSize);
+      });
+    },
     causalSoftmax: (at, { matrices, length }) => kernel.causalSoftmax(at.x, at.y, matrices, length, work),
     causalSoftmaxGradient: (at, { matrices, length }) =>
       kernel.causalSoftmaxGradient(at.y, at.dy, at.dx, matrices, length),
@@ -92,7 +98,7 @@ export function instantiateLayers(heap: Heap): Layers {
 
 type Exported = (...numbers: number[]) => void;
 
-interface Kernel extends Readonly<Record<Exclude<keyof Layers, never>, Exported>> {
+interface Kernel extends Readonly<Record<keyof Layers, Exported>> {
   workBytes(): number;
   prepare(work: number): void;
 }
