@@ -17,7 +17,7 @@ const allowed = {
   losses: ['core', 'tensor'],
   optim: ['core', 'tensor'],
   policies: ['core', 'safetensors', 'tensor'],
-  training: ['core', 'safetensors', 'tensor', 'optim', 'data', 'evaluation'],
+  training: ['core', 'safetensors', 'kernels', 'tensor', 'optim', 'data', 'evaluation'],
   'binary-ppo': ['core', 'tensor', 'rewards', 'advantages', 'losses', 'optim'],
 };
 const libraries = Object.keys(allowed).filter((name) => name !== 'testing');

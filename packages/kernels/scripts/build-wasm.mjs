@@ -11,9 +11,15 @@ export const families = {
   layers: ['simd'],
   attention: ['simd'],
   softmax: ['simd', 'relaxed'],
+  reduce: ['shared'],
 };
 
-const features = { simd: ['--enable', 'simd'], relaxed: ['--enable', 'simd', '--enable', 'relaxed-simd'] };
+const features = {
+  simd: ['--enable', 'simd'],
+  relaxed: ['--enable', 'simd', '--enable', 'relaxed-simd'],
+  // A shared memory, of which every importer must know a maximum: the 4 GB that there are.
+  shared: ['--enable', 'simd', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'],
+};
 const memory = ['--runtime', 'stub', '--importMemory', '--initialMemory', '0', '--noExportMemory'];
 const optimize = ['-O3', '--noAssert', '--use', 'abort='];
 
@@ -39,7 +45,8 @@ export async function sourceOf(family) {
     const lines = Buffer.from(await compile(family, variant))
       .toString('base64')
       .match(/.{1,100}/g);
-    parts.push(`  ${variant}: [`, ...lines.map((line) => `    '${line}',`), "  ].join(''),");
+    const name = variant === 'relaxed' ? variant : 'simd'; // whose memory is shared has no other form
+    parts.push(`  ${name}: [`, ...lines.map((line) => `    '${line}',`), "  ].join(''),");
   }
   return [
     `// Generated from assembly/${family}.ts by \`npm run build:wasm\`; do not edit.`,

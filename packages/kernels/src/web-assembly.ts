@@ -13,6 +13,7 @@ export interface Binary {
 declare const WebAssembly: {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
+  readonly Memory: new (size: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
   readonly Instance: new (module: object, imports: object) => { readonly exports: object };
 };
 declare const atob: (base64: string) => string;
@@ -22,6 +23,12 @@ export function compileModule({ simd, relaxed }: Binary, memory: WasmMemory): ob
   const fast = relaxed === undefined ? undefined : bytesOf(relaxed);
   const bytes = fast && WebAssembly.validate(fast) ? fast : bytesOf(simd);
   return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;
+}
+
+/** A memory of zeros for several threads; it never grows. */
+export function sharedMemory(bytes: number): WasmMemory {
+  const pages = Math.max(1, Math.ceil(bytes / 65536));
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
 function bytesOf(base64: string): Uint8Array {

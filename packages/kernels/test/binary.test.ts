@@ -32,9 +32,10 @@ describe.each(binaries)('%s, %s', (family, variant) => {
     for (const name of ['table', 'memory', 'global', 'start', 'element', 'data', 'dataCount', 'custom'] as const) {
       expect([name, sections.has(id[name])]).toEqual([name, false]);
     }
-    // One import: "env" "memory", a memory, no maximum, at least 0 pages.
+    // One import: "env" "memory", a memory, no maximum, at least 0 pages; or a shared one, of at most 65536 (LEB128).
     const text = (name: string): number[] => [name.length, ...Buffer.from(name)];
-    expect([...sections.get(id.imports)!]).toEqual([1, ...text('env'), ...text('memory'), 2, 0, 0]);
+    const limits = variant === 'shared' ? [3, 0, 0x80, 0x80, 4] : [0, 0];
+    expect([...sections.get(id.imports)!]).toEqual([1, ...text('env'), ...text('memory'), 2, ...limits]);
   });
 });
 

@@ -1,1 +1,2 @@
+export { downloadInto, uploadFrom } from './host-copies.js';
 export { installFastKernels, uninstallFastKernels } from './install.js';
