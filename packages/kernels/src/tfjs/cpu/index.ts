@@ -4,4 +4,4 @@ import { transformerKernels } from './layers.js';
 import { softmaxKernels } from './softmax.js';
 
 /** The fused operations by the same WebAssembly, whose memory the rows pass through; one line each. */
-export const cpuKernels: readonly FastKernel[] = [scaleBy, ...softmaxKernels];
+export const cpuKernels: readonly FastKernel[] = [scaleBy, ...softmaxKernels, ...transformerKernels];
