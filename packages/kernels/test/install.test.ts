@@ -88,7 +88,7 @@ describe('installFastKernels', () => {
         uninstallFastKernels();
         installFastKernels();
         expect(warn).toHaveBeenCalledTimes(1);
-        const product = tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3, 4]]), false, true);
+        const product = tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3, 4]]), false, true));
         expect([...(await product.data())]).toEqual([11]);
         tf.disposeVariables();
         product.dispose();

@@ -1,7 +1,16 @@
+import { onPrivateHeap } from '../../arrays/heap.js';
+import { instantiateLinearTokenGradients } from '../../linear-token-gradients.js';
+import { onCpu } from '../addressed-kernel.js';
 import type { FastKernel } from '../fast-kernel.js';
+import { linearTokenGradients } from '../linear-token-gradients.js';
 import { scaleBy } from '../scale-by.js';
 import { transformerKernels } from './layers.js';
 import { softmaxKernels } from './softmax.js';
 
 /** The fused operations by the same WebAssembly, whose memory the rows pass through; one line each. */
-export const cpuKernels: readonly FastKernel[] = [scaleBy, ...softmaxKernels, ...transformerKernels];
+export const cpuKernels: readonly FastKernel[] = [
+  scaleBy,
+  ...softmaxKernels,
+  ...onCpu([linearTokenGradients], onPrivateHeap(instantiateLinearTokenGradients)),
+  ...transformerKernels,
+];

@@ -1,6 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { instantiateGemm } from '../../gemm.js';
+import { instantiateLinearTokenGradients } from '../../linear-token-gradients.js';
+import { onWasm } from '../addressed-kernel.js';
 import type { FastKernel, Probe } from '../fast-kernel.js';
+import { linearTokenGradients } from '../linear-token-gradients.js';
 import { scaleBy } from '../scale-by.js';
 import type { WasmKernel } from './backend.js';
 import { clipByValue, identity, log1p, oneHot } from './corrections.js';
@@ -79,6 +82,7 @@ export const wasmKernels: readonly FastKernel[] = [
   over('Log1p', log1p, [{ inputs: { x: row(0, 1) }, outputs: [[0, Math.LN2]] }]),
   scaleBy,
   ...softmaxKernels,
+  ...onWasm([linearTokenGradients], onHeap(instantiateLinearTokenGradients)),
   ...transformerKernels,
 ];
 
