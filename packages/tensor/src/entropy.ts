@@ -6,6 +6,7 @@ import {
   type TemperatureOptions,
   type WithoutLast,
 } from './log-probs-normalizer.js';
+import { asRows, noIds, statisticsByKernel } from './softmax-statistics.js';
 import { withGradient } from './with-gradient.js';
 
 /**
@@ -20,8 +21,11 @@ import { withGradient } from './with-gradient.js';
  */
 export function entropy<L extends tf.Tensor>(logits: L, { temperature = 1 }: TemperatureOptions = {}): WithoutLast<L> {
   expectLogits('entropy', logits, temperature);
-  const value = tf.tidy(() =>
-    withGradient(
+  const value = tf.tidy(() => {
+    const columns = [1, 1] as const;
+    const byKernel = statisticsByKernel(asRows(logits), noIds(logits), { temperature, entropy: true, columns });
+    if (byKernel !== undefined) return tf.reshape(byKernel, logits.shape.slice(0, -1));
+    return withGradient(
       [logits],
       () => {
         const { top, scaled, logSum } = normalize(logits, temperature);
@@ -34,8 +38,8 @@ export function entropy<L extends tf.Tensor>(logits: L, { temperature = 1 }: Tem
         const slope = tf.mul(tf.exp(logProbs), tf.add(finite(logProbs), entropy as tf.Tensor));
         return [tf.mul(slope, tf.div(tf.expandDims(dy, -1), -temperature))];
       },
-    ),
-  );
+    );
+  });
   return value as WithoutLast<L>;
 }
 

@@ -47,6 +47,7 @@ export {
   type TokenSlopes,
   tokenGradients,
 } from './token-gradients.js';
+export { type TokenStatistics, tokenStatistics } from './token-statistics.js';
 export type {
   Aggregate,
   BinaryPolicy,

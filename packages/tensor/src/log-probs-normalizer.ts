@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError, ShapeError } from '@tsrl/core';
+import { asRows, noIds, statisticsByKernel } from './softmax-statistics.js';
 import { withGradient } from './with-gradient.js';
 
 /** How logits become a distribution. */
@@ -30,8 +31,10 @@ export function logNormalizer<L extends tf.Tensor>(
   { temperature = 1 }: TemperatureOptions = {},
 ): WithoutLast<L> {
   expectLogits('logNormalizer', logits, temperature);
-  const value = tf.tidy(() =>
-    withGradient(
+  const value = tf.tidy(() => {
+    const byKernel = statisticsByKernel(asRows(logits), noIds(logits), { temperature });
+    if (byKernel !== undefined) return tf.reshape(byKernel, logits.shape.slice(0, -1));
+    return withGradient(
       [logits],
       () => {
         const { max, top, logSum } = normalize(logits, temperature);
@@ -41,8 +44,8 @@ export function logNormalizer<L extends tf.Tensor>(
         const p = tf.exp(logProbsOf(x as tf.Tensor, top as tf.Tensor, logSum as tf.Tensor, temperature));
         return [tf.mul(p, tf.div(tf.expandDims(dy, -1), temperature))];
       },
-    ),
-  );
+    );
+  });
   return value as WithoutLast<L>;
 }
 

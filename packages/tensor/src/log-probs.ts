@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError } from '@tsrl/core';
 import { expectShape } from './check.js';
 import { expectLogits, logProbsOf, normalize, type TemperatureOptions } from './log-probs-normalizer.js';
+import { statisticsByKernel } from './softmax-statistics.js';
 import type { PerToken } from './types.js';
 import { withGradient } from './with-gradient.js';
 
@@ -17,7 +18,8 @@ export interface SelectiveLogSoftmaxOptions extends TemperatureOptions {
  *   lp = (x[id] − M) / τ − log Σ_v exp((x_v − M) / τ),  M = max_v x_v
  *
  * Gradient: d lp / d x_j = (1[j = id] − softmax(x / τ)_j) / τ; it is written by hand and recomputes the softmax, so
- * that the forward pass keeps nothing of [..., V] but the logits.
+ * that the forward pass keeps nothing of [..., V] but the logits. Where @tsrl/kernels has its kernel for the backend,
+ * each is one pass over the logits; otherwise it is composed of operations of tfjs.
  *
  * Logits at position t must predict token t: see `shiftForNextToken`. Entries of −∞ (a masked vocabulary) are
  * allowed; choosing one gives −∞, also in a row of nothing else. Values are not checked (that would mean a download), but an id outside [0, V)
@@ -36,18 +38,18 @@ export function selectiveLogSoftmax<I extends tf.Tensor>(
   { temperature = 1, ignoreId = -100 }: SelectiveLogSoftmaxOptions = {},
 ): I {
   expectLogits('selectiveLogSoftmax', logits, temperature);
-  const lead = logits.shape.slice(0, -1);
-  const fits = ids.rank - lead.length === 0 || ids.rank - lead.length === 1;
-  if (!fits || ids.dtype !== 'int32' || lead.some((size, i) => size !== ids.shape[i])) {
-    const want = `int32 [${lead.join(', ')}] or [${[...lead, 'K'].join(', ')}]`;
-    throw new ShapeError('selectiveLogSoftmax', 'ids', want, `${ids.dtype} [${ids.shape.join(', ')}]`);
-  }
-  const size = logits.shape[lead.length] as number;
+  expectChoice('selectiveLogSoftmax', logits, ids, [0, 1]);
+  const size = logits.shape.at(-1) as number;
   const rows = logits.size / size;
+  const chosen = ids.rank === logits.rank ? (ids.shape.at(-1) as number) : 1;
   const wide: [number, number] = [rows, size];
 
   return tf.tidy(() => {
-    const flatIds = tf.reshape(ids, [rows, ids.size / rows]);
+    const flatIds = tf.reshape(ids, [rows, chosen]);
+    const options = { temperature, ignoreId, columns: [0, chosen] } as const;
+    const byKernel = statisticsByKernel(tf.reshape(logits, wide), flatIds, options);
+    if (byKernel !== undefined) return tf.reshape(byKernel, ids.shape) as I;
+
     const inside = tf.logicalAnd(tf.greaterEqual(flatIds, 0), tf.less(flatIds, size));
     const wanted = tf.logicalAnd(inside, tf.notEqual(flatIds, ignoreId));
     const starts = tf.reshape(tf.range(0, logits.size, size, 'int32'), [rows, 1]);
@@ -65,7 +67,7 @@ export function selectiveLogSoftmax<I extends tf.Tensor>(
         return { value, saved: [logits, top, logSum, places, wanted] };
       },
       (dy, [x, top, logSum, places, wanted]) => {
-        const d = tf.div(tf.mul(tf.reshape(dy, [rows, -1]), tf.cast(wanted as tf.Tensor, 'float32')), temperature);
+        const d = tf.div(tf.mul(tf.reshape(dy, [rows, chosen]), tf.cast(wanted as tf.Tensor, 'float32')), temperature);
         const p = tf.exp(
           logProbsOf(tf.reshape(x as tf.Tensor, wide), top as tf.Tensor, logSum as tf.Tensor, temperature),
         );
@@ -75,6 +77,15 @@ export function selectiveLogSoftmax<I extends tf.Tensor>(
       },
     );
   });
+}
+
+/** Throws a ShapeError unless the ids are int32, of the shape [...] of logits [..., V] or with so many axes more. */
+export function expectChoice(who: string, logits: tf.Tensor, ids: tf.Tensor, more: readonly (0 | 1)[]): void {
+  const lead = logits.shape.slice(0, -1);
+  const fits = more.some((axes) => ids.rank === lead.length + axes) && lead.every((size, i) => size === ids.shape[i]);
+  if (fits && ids.dtype === 'int32') return;
+  const wanted = more.map((axes) => `[${[...lead, 'K'].slice(0, lead.length + axes).join(', ')}]`);
+  throw new ShapeError(who, 'ids', `int32 ${wanted.join(' or ')}`, `${ids.dtype} [${ids.shape.join(', ')}]`);
 }
 
 /** A batch before (S positions) or after (S − 1) the shift. */
