@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -17,14 +17,24 @@ const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation'
 const backends = process.env['TSRL_BACKEND'] ? [process.env['TSRL_BACKEND']] : ['wasm', 'cpu'];
 const onEveryBackend = new Set(['kernels', 'tensor', 'losses', 'optim', 'policies', 'binary-ppo']);
 
-const project = (directory: string, backend: string, suffix: string) => ({
+/**
+ * What runs on webgpu by default where a device is: the software one of Debian's chromium, which is slow, through
+ * libvulkan1. The rest of a package runs there by `TSRL_BACKEND=webgpu`.
+ */
+const libraries = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+const device = ['/usr/lib/chromium/vk_swiftshader_icd.json', `${libraries}/libvulkan.so.1`];
+const onWebgpu: Readonly<Record<string, string[]>> = device.every(existsSync)
+  ? { kernels: ['test/webgpu.test.ts'] }
+  : {};
+
+const project = (directory: string, backend: string, suffix: string, include = ['test/**/*.test.ts']) => ({
   root: path(`packages/${directory}`),
   cacheDir: path('node_modules/.vite'),
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     name: `@tsrl/${directory}${suffix}`,
-    include: ['test/**/*.test.ts'],
+    include,
     env: { TSRL_BACKEND: backend },
     testTimeout: 30_000,
     setupFiles: hostOnly.has(directory) ? [] : [path('vitest.setup.ts')],
@@ -35,10 +45,15 @@ const project = (directory: string, backend: string, suffix: string) => ({
 export default defineConfig({
   test: {
     coverage: { provider: 'v8', include: ['packages/*/src/**/*.ts'] },
-    projects: readdirSync(path('packages')).flatMap((directory) =>
-      onEveryBackend.has(directory)
-        ? backends.map((backend) => project(directory, backend, backend === 'wasm' ? '' : `:${backend}`))
-        : [project(directory, backends[0] as string, '')],
-    ),
+    projects: [
+      ...readdirSync(path('packages')).flatMap((directory) =>
+        onEveryBackend.has(directory)
+          ? backends.map((backend) => project(directory, backend, backend === 'wasm' ? '' : `:${backend}`))
+          : [project(directory, backends[0] as string, '')],
+      ),
+      ...(process.env['TSRL_BACKEND'] ? [] : Object.entries(onWebgpu)).map(([directory, files]) =>
+        project(directory, 'webgpu', ':webgpu', files),
+      ),
+    ],
   },
 });

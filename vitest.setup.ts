@@ -3,10 +3,12 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendName, useBackend } from '@tsrl/tensor';
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { openDevice } from './packages/kernels/test/webgpu-device.ts';
 
 tf.enableProdMode();
 
 beforeAll(async () => {
+  if (process.env['TSRL_BACKEND'] === 'webgpu') openDevice();
   await useBackend(process.env['TSRL_BACKEND'] as BackendName); // with its repairs, as users have it
 });
 
