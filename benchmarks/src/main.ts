@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startBackend } from './backend.js';
 import { readEnvironment } from './environment.js';
 import { printResult } from './print.js';
 import { showProgress } from './progress.js';
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
     return;
   }
 
+  await startBackend('wasm');
   const environment = await readEnvironment();
   const { load, cores, cpu } = environment.machine;
   console.error(`${cores} x ${cpu}, load ${load.toFixed(2)}, tsrl ${environment.commit}, ${tasks.length} tasks`);

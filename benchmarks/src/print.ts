@@ -13,7 +13,7 @@ export function printResult(measured: Measured): string {
     if (time) {
       cells.push(`${time.medianMs.toPrecision(3)} ± ${time.madMs.toPrecision(1)} ms`.padEnd(22));
       if (flop !== undefined) cells.push(`${(flop / time.medianMs / 1e6).toFixed(1)} GFLOP/s`);
-      if (bytes !== undefined) cells.push(`${(bytes / time.medianMs / 1e6).toFixed(1)} GB/s`);
+      else if (bytes !== undefined) cells.push(`${(bytes / time.medianMs / 1e6).toFixed(1)} GB/s`);
       if (tokens !== undefined) cells.push(`${Math.round((1000 * tokens) / time.medianMs)} tokens/s`);
     }
     if (problem !== undefined) cells.push(problem);

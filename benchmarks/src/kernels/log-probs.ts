@@ -49,7 +49,9 @@ export const logProbs: readonly Operation[] = shapes.flatMap(([tokens, vocabular
       inputs: (rng) => ({ variables: [numbers([...logits], rng, 4)] }),
       ours: ([x]) => logNormalizer(x as tf.Tensor2D),
       plain: ([x]) => tf.logSumExp(x as tf.Tensor2D, 1),
-      formulation: 'logSumExp(x)',
+      formulation:
+        'logSumExp(x); its gradient passes through the maximum too and leaves there what rounding made of a sum of V terms, ' +
+        'which is the difference',
       passes,
       seconds: 5,
     },

@@ -87,15 +87,13 @@ async function compare(
       };
     });
     const tokens = texts * model.tokens;
-    const steps = texts / model.batch;
     return {
       kind: 'comparison',
       subject: name,
       variant: `${request}, ${texts} texts of ${model.tokens} tokens`,
       detail:
-        request === 'step'
-          ? `${model.detail}; forward, backward, clipping, AdamW over all weights`
-          : `${model.detail}; one pass over all texts in ${steps} steps, with what the method observes beforehand`,
+        `${model.detail}. A step is forward, backward, clipping and AdamW over all weights of one batch; an epoch is ` +
+        'one pass over more texts, with what the method observes beforehand',
       work: { tokens, ...(request === 'step' && { flop: flopOf(model) }) },
       contestants,
     };
