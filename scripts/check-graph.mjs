@@ -14,7 +14,7 @@ const allowed = {
   data: ['core'],
   evaluation: ['core'],
   advantages: ['core'],
-  losses: ['core', 'tensor'],
+  losses: ['core', 'tensor', 'kernels'],
   optim: ['core', 'tensor'],
   policies: ['core', 'safetensors', 'tensor'],
   training: ['core', 'safetensors', 'kernels', 'tensor', 'optim', 'data', 'evaluation'],

@@ -1,6 +1,7 @@
 // What tfjs lacks in Node; needed before the first gradient.
 import '#gradients';
 
+export { type GeluOptions, gelu, silu, swiglu } from './activations.js';
 export {
   type SequenceSumNormOptions,
   sequenceMean,
@@ -11,6 +12,13 @@ export {
 } from './aggregate.js';
 export { type BackendName, backendNames, useBackend } from './backend.js';
 export { bernoulliEntropy, bernoulliKl, bernoulliLogProbs } from './bernoulli.js';
+export {
+  type AttentionOptions,
+  attentionAt,
+  type CausalAttentionOptions,
+  causalAttention,
+} from './causal-attention.js';
+export { causalSoftmax } from './causal-softmax.js';
 export { expectSameShape, expectShape } from './check.js';
 export { clampTo } from './clamp-to.js';
 export { entropy, sumSquaredProbs } from './entropy.js';
@@ -18,6 +26,7 @@ export { toGrid, toTensor } from './grid.js';
 export { type HighEntropyMaskOptions, highEntropyMask } from './high-entropy-mask.js';
 export { type KlEstimator, type KlEstimatorOptions, k1, k2, k3, kAbs, straightThrough } from './kl.js';
 export { type FullKlOptions, fullKl } from './kl-full.js';
+export { type LinearLogProbsOptions, linearLogProbs, linearTokenStatistics } from './linear-log-probs.js';
 export {
   type NextTokenBatch,
   type SelectiveLogSoftmaxOptions,
@@ -36,7 +45,9 @@ export {
   zeroMasked,
 } from './masked.js';
 export { maskedMax, maskedMin } from './masked-extrema.js';
+export { layerNorm, type NormOptions, rmsNorm } from './norms.js';
 export { type ResponseMaskOptions, responseMask } from './response-mask.js';
+export { type RotaryOptions, rotary } from './rotary.js';
 export { scaleBy } from './scale-by.js';
 export { stopGradient } from './stop-gradient.js';
 export {
@@ -60,3 +71,4 @@ export type {
   TokenBatch,
 } from './types.js';
 export { type ValueAndGrads, valueAndGrads } from './value-and-grads.js';
+export { withGradient } from './with-gradient.js';

@@ -1,0 +1,94 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Aggregate,
+  hasTokenGradients,
+  type Loss,
+  type LossResult,
+  type PerToken,
+  type StepContext,
+  scaleBy,
+  stopGradient,
+  type TokenGradientOptions,
+  type TokenGradients,
+  type TokenStatistics,
+  withGradient,
+} from '@tsrl/tensor';
+import { type TokenTerm, tokenTermsOf } from './token-terms.js';
+
+/** What the log-probs and entropies of a loss are computed from. */
+export interface TokenSource {
+  readonly kind: 'logits' | 'linear';
+  /** What the gradient is taken in. */
+  readonly differentiable: readonly tf.Tensor[];
+  /** In one pass, with the gradient in `differentiable`. */
+  gradients(options: Omit<TokenGradientOptions, 'temperature'>): TokenGradients;
+  statistics(ids: tf.Tensor2D): TokenStatistics<tf.Tensor2D>;
+}
+
+/** The loss of tokens whose log-probs and entropies come out of `source`; `rest` are its other inputs. */
+export function evaluateTokens<Inputs>(
+  loss: Loss<Inputs>,
+  { ids, mask, rest }: { readonly ids: tf.Tensor2D; readonly mask: PerToken; readonly rest: object },
+  source: TokenSource,
+  context: StepContext,
+): LossResult {
+  return tf.tidy(() => {
+    // An id of −100 asks for nothing.
+    const counted = tf.where(tf.notEqual(mask, 0), ids, tf.fill(ids.shape, -100, 'int32')) as tf.Tensor2D;
+    const evaluate = (logProbs: PerToken, entropy: PerToken | undefined): LossResult =>
+      loss({ ...rest, logProbs, entropy } as Inputs, context);
+
+    const terms = tokenTermsOf(loss)?.(context);
+    const differentiated = tf.engine().state.gradientDepth > 0;
+    if (!(terms && differentiated && hasTokenGradients(source.kind))) {
+      const { logProbs, entropy } = source.statistics(counted);
+      return { ...evaluate(logProbs, entropy) };
+    }
+    const { logProbs, entropy, gradients } = source.gradients({
+      ids: counted,
+      columns: columnsOf(terms, rest as Readonly<Record<string, PerToken>>, mask, context),
+      slopes: slopesOf(terms),
+      entropy: terms.some(({ of }) => of === 'entropy'),
+    });
+    const { loss: value, metrics } = evaluate(logProbs, entropy);
+    const differentiable = withGradient(
+      source.differentiable,
+      () => ({ value: tf.clone(value), saved: gradients }),
+      (dy, saved) => saved.map((gradient) => scaleBy(gradient, dy)),
+    );
+    return { loss: differentiable, metrics };
+  });
+}
+
+/** [B·T, C]: for each term its weight, which is what its aggregate makes of a token's loss of 1, and its inputs. */
+function columnsOf(
+  terms: readonly TokenTerm[],
+  inputs: Readonly<Record<string, PerToken>>,
+  mask: PerToken,
+  context: StepContext,
+): tf.Tensor2D {
+  const own = stopGradient(mask);
+  const weight = (aggregate: Aggregate): tf.Tensor =>
+    tf.grad((x) => aggregate(x as PerToken, own, context))(tf.zerosLike(own));
+  const columns = terms.flatMap(({ aggregate, inputs: names }) => [
+    weight(aggregate),
+    ...names.map((name) => stopGradient(inputs[name] as PerToken)),
+  ]);
+  return tf.reshape(tf.stack(columns, 2), [mask.size, columns.length]);
+}
+
+/** Adds the terms up. */
+function slopesOf(terms: readonly TokenTerm[]): TokenGradientOptions['slopes'] {
+  return (logProb, entropy, columns, at, out) => {
+    let next = at;
+    for (const { of, inputs, slope } of terms) {
+      const weight = columns[next] as number;
+      // A token of weight 0 may hold anything, NaN too.
+      if (weight !== 0) {
+        if (of === 'logProbs') (out[0] as number) += weight * slope(logProb, columns, next + 1);
+        else (out[1] as number) += weight * slope(entropy, columns, next + 1);
+      }
+      next += 1 + inputs.length;
+    }
+  };
+}
