@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
-import type { TokenBatch } from '@tsrl/tensor';
+import { type TokenBatch, withGradient } from '@tsrl/tensor';
 import {
   createHead,
   expectMaxLength,
@@ -13,7 +13,6 @@ import {
   valuesOf,
 } from './binary-policy.js';
 import type { LanguageModel } from './load.js';
-import { withGradient } from './with-gradient.js';
 
 export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'form'>> {
   /** Where the bias starts: the log-odds of class 1 among the labels, when classes are not balanced. Default 0. */

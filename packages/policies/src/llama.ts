@@ -1,9 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError, show } from '@tsrl/core';
-import type { TokenBatch } from '@tsrl/tensor';
-import { type AttentionWeights, attention, attentionAt } from './attention.js';
+import { attentionAt, causalAttention, rmsNorm, swiglu, type TokenBatch } from '@tsrl/tensor';
 import type { LlamaConfig } from './llama-config.js';
-import { rmsNorm, swiglu } from './llama-ops.js';
 import { EMBEDDING, llamaShapes, namedVariable } from './llama-weights.js';
 
 /** A decoder-only transformer of the Llama family: its weights as named variables, and the forward pass over them. */
@@ -66,13 +64,25 @@ export function createLlama(
 
   const vector = (name: string): tf.Tensor1D => weight(name) as tf.Tensor as tf.Tensor1D;
   const matrix = (name: string): tf.Tensor2D => weight(name) as tf.Tensor as tf.Tensor2D;
-  const norm = (x: tf.Tensor2D, name: string): tf.Tensor2D => rmsNorm(x, vector(name), config.rmsNormEpsilon);
+  const norm = (x: tf.Tensor2D, name: string): tf.Tensor2D =>
+    rmsNorm(x, vector(name), { epsilon: config.rmsNormEpsilon });
   const project = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, matrix(name), false, true);
-  const projections = (at: string): AttentionWeights => ({
-    query: matrix(`${at}.self_attn.q_proj.weight`),
-    key: matrix(`${at}.self_attn.k_proj.weight`),
-    value: matrix(`${at}.self_attn.v_proj.weight`),
-  });
+  const { heads, keyValueHeads } = config;
+  const heard = { heads, keyValueHeads, rotary: { theta: config.ropeTheta } };
+  const projection = (at: string, of: string): tf.Tensor2D => matrix(`${at}.self_attn.${of}_proj.weight`);
+
+  /** Attention before its output projection, [B·S, H] to [B·S, heads·d]: the three projections are one product. */
+  const attend = (x: tf.Tensor2D, length: number, at: string): tf.Tensor2D => {
+    const all: tf.Tensor2D = tf.concat([projection(at, 'q'), projection(at, 'k'), projection(at, 'v')]);
+    return causalAttention(tf.matMul(x, all, false, true), { ...heard, length });
+  };
+
+  /** The same for the token at position `positions[b]` of each row, which is row `rows[b]` of `x`: [B, heads·d]. */
+  const attendAt = (x: tf.Tensor2D, rows: tf.Tensor1D, positions: tf.Tensor1D, at: string): tf.Tensor2D => {
+    const query: tf.Tensor2D = tf.matMul(tf.gather(x, rows), projection(at, 'q'), false, true);
+    const seen: tf.Tensor2D = tf.concat([projection(at, 'k'), projection(at, 'v')]);
+    return attentionAt(query, tf.matMul(x, seen, false, true), positions, heard);
+  };
 
   /** What follows the attention of a layer: both residual sums. */
   const finish = (x: tf.Tensor2D, mixed: tf.Tensor2D, at: string): tf.Tensor2D => {
@@ -91,7 +101,7 @@ export function createLlama(
       x = tf.tidy(() => {
         const at = `model.layers.${layer}`;
         const normed = norm(from, `${at}.input_layernorm.weight`);
-        return finish(from, attention(normed, batch, length, config, projections(at)), at);
+        return finish(from, attend(normed, length, at), at);
       });
     }
     return x;
@@ -133,8 +143,7 @@ export function createLlama(
           'int32',
         );
         const last: tf.Tensor1D = tf.add(starts, positions);
-        const mixed = attentionAt(normed, tf.gather(normed, last), positions, length, config, projections(at));
-        return norm(finish(tf.gather(x, last), mixed, at), 'model.norm.weight');
+        return norm(finish(tf.gather(x, last), attendAt(normed, last, positions, at), at), 'model.norm.weight');
       });
     },
     logits: (states) => tf.matMul(states, output as tf.Tensor as tf.Tensor2D, false, true),

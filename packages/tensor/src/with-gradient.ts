@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * A function of `inputs` with a gradient written by hand: `tf.customGrad` with types that fit.
+ * A function of `inputs` with a gradient written by hand: `tf.customGrad` with types that fit. Nothing within it is
+ * recorded, so what it does not save is freed at once: tfjs holds the results of every recorded operation until the
+ * whole gradient is done.
  *
  * @param forward  the value, and what the gradient needs to see again (kept only while a gradient is taken)
  * @param backward d(loss)/d(value) and what was saved to d(loss)/d(input), one for each input
@@ -14,6 +16,6 @@ export function withGradient<T extends tf.Tensor>(
   return tf.customGrad<T>((...args) => {
     const { value, saved } = forward();
     (args.at(-1) as (tensors: tf.Tensor[]) => void)([...saved]);
-    return { value, gradFunc: backward };
+    return { value, gradFunc: (dy: T, kept: tf.Tensor[]) => tf.tidy(() => backward(dy, kept)) };
   })(...inputs);
 }
