@@ -97,8 +97,11 @@ function byChunks(
       const toStates: tf.Tensor[] = [];
       let toWeight: tf.Tensor | undefined;
       for (const start of starts) {
-        const gradient = tf.grads((h, v) => compute(h as tf.Tensor2D, v as tf.Tensor2D, part(chosen, start)));
-        const [dh, dw] = tf.tidy(() => gradient([part(x, start), w], part(dy, start))) as [tf.Tensor, tf.Tensor];
+        const [dh, dw] = gradients(
+          (h, v) => compute(h as tf.Tensor2D, v as tf.Tensor2D, part(chosen, start)),
+          [part(x, start), w],
+          part(dy, start),
+        ) as [tf.Tensor, tf.Tensor];
         toStates.push(dh);
         const sum: tf.Tensor = toWeight ? tf.add(toWeight, dw) : dw;
         if (toWeight) tf.dispose([toWeight, dw]);
@@ -107,4 +110,18 @@ function byChunks(
       return [tf.concat(toStates, 0), toWeight as tf.Tensor];
     },
   );
+}
+
+/**
+ * `tf.grads` on the way back of another differentiation, whose tape tfjs would take for the inner one: it frees it, and
+ * forgets what the outer one saved.
+ */
+function gradients(f: (...x: tf.Tensor[]) => tf.Tensor, x: tf.Tensor[], dy: tf.Tensor): tf.Tensor[] {
+  const { state } = tf.engine();
+  const outer = state.activeTape;
+  try {
+    return tf.tidy(() => tf.grads(f)(x, dy));
+  } finally {
+    state.activeTape = outer;
+  }
 }
