@@ -14,7 +14,10 @@ export type BackendName = (typeof backendNames)[number];
  * - `tensorflow`: `@tensorflow/tfjs-node-gpu`, else `@tensorflow/tfjs-node`, whichever the application has installed.
  * - `wasm`: installs anywhere; without the fast kernels it cannot train at speed.
  * - `cpu`: plain JavaScript, slow; the reference of the tests.
- * - `webgpu`: where `navigator.gpu` exists.
+ * - `webgpu`: where `navigator.gpu` exists. Browsers bring it; in Node the npm package `webgpu` does, once the application
+ *   has put it there:
+ *   `Object.assign(globalThis, globals); Object.defineProperty(globalThis, 'navigator', { value: { gpu: create([]) } })`.
+ *   Only `await tensor.data()` can read there, `dataSync()` cannot.
  * - `auto`: `tensorflow` where it is installed and works, else `wasm`, else `cpu`.
  *
  * After plain `tf.setBackend` everything is computed by tfjs's own kernels: slowly, and with the errors of tfjs 4.22
@@ -41,6 +44,11 @@ export async function useBackend(name: BackendName | 'auto' = 'auto'): Promise<B
   }
   await start.cpu();
   return 'cpu';
+}
+
+/** The part of `navigator.gpu` that is asked before tfjs, which reports a missing driver on the console only. */
+interface Gpu {
+  requestAdapter(): Promise<object | null>;
 }
 
 const start: Record<BackendName, () => Promise<void>> = {
@@ -70,11 +78,25 @@ const start: Record<BackendName, () => Promise<void>> = {
     await select('cpu');
   },
   async webgpu() {
-    if (!(globalThis as { navigator?: { gpu?: unknown } }).navigator?.gpu) {
-      throw new BackendError('useBackend', 'the webgpu backend needs navigator.gpu, which this environment lacks');
+    const { gpu } = (globalThis as { navigator?: { gpu?: Gpu } }).navigator ?? {};
+    if (!gpu) {
+      throw new BackendError(
+        'useBackend',
+        'the webgpu backend needs navigator.gpu, which this environment lacks; in Node, `npm install webgpu`, and before ' +
+          "this call `import { create, globals } from 'webgpu'`, `Object.assign(globalThis, globals)`, " +
+          "`Object.defineProperty(globalThis, 'navigator', { value: { gpu: create([]) } })`",
+      );
+    }
+    if (!(await gpu.requestAdapter())) {
+      const problem =
+        'the webgpu backend needs a graphics driver (Vulkan, Metal or Direct3D 12); navigator.gpu finds none';
+      throw new BackendError('useBackend', problem);
     }
     const optional = '@tensorflow/tfjs-backend-webgpu';
     await imported('webgpu', () => import(/* @vite-ignore */ optional));
+    if (tf.findBackendFactory('webgpu') === null) {
+      throw new BackendError('useBackend', `${optional} was imported before navigator.gpu was there; import it later`);
+    }
     await select('webgpu');
   },
 };
