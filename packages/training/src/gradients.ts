@@ -57,21 +57,29 @@ export const slice = <C extends Columns>(batch: Minibatch<C>, start: number, end
  * its size.
  */
 export function combine(parts: readonly Gradients[], sizes: readonly number[]): Gradients {
-  const total = sizes.reduce((sum, size) => sum + size, 0);
   const grads: Record<string, tf.Tensor> = {};
-  const metrics: Record<string, number> = {};
-  parts.forEach((part, i) => {
+  for (const part of parts) {
     for (const [name, grad] of Object.entries(part.grads)) {
       const before = grads[name];
       grads[name] = before ? tf.add(before, grad) : grad;
       if (before) tf.dispose([before, grad]);
     }
-    for (const [name, value] of Object.entries(part.metrics)) {
+  }
+  const metrics = parts.map((part) => part.metrics);
+  return { grads, metrics: combineMetrics(metrics, sizes) };
+}
+
+/** The metrics of a batch from those of its parts: losses add up, means are weighted by size. */
+export function combineMetrics(parts: readonly Gradients['metrics'][], sizes: readonly number[]): Gradients['metrics'] {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const metrics: Record<string, number> = {};
+  parts.forEach((part, i) => {
+    for (const [name, value] of Object.entries(part)) {
       const share = /(^|\/)(loss|unscaled)$/.test(name) ? 1 : (sizes[i] as number) / total;
       metrics[name] = (metrics[name] ?? 0) + share * value;
     }
   });
-  return { grads, metrics };
+  return metrics;
 }
 
 /** All scalars in one download; disposes of them. */

@@ -1,3 +1,3 @@
 export { fileStore, writeFileAtomically } from './file-store.js';
-export { serveGradients } from './serve-gradients.js';
-export { startWorkers, type WorkerPool, type WorkerPoolOptions } from './workers.js';
+export { serveWorker } from './serve-worker.js';
+export { type ScoringPool, startScorers, startWorkers, type WorkerPool, type WorkerPoolOptions } from './workers.js';

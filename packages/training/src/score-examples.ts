@@ -11,44 +11,85 @@ export interface Scored {
   readonly values?: Float64Array;
 }
 
+export interface ScoreOptions {
+  readonly batchSize?: number;
+  readonly values?: boolean;
+}
+
+/** How texts are scored: here, or by several threads. */
+export type ScoreExamples = (
+  policy: BinaryPolicy,
+  sequences: readonly Int32Array[],
+  options?: ScoreOptions,
+) => Promise<Scored>;
+
 /**
  * Scores texts without a gradient, in batches of similar length; the order of the result is that of the sequences.
  * The same sequences give the same numbers on one backend, in any process.
  *
  * @throws OptionError for a batch size that is no count, StateError when values are asked of a policy without them
  */
-export async function scoreExamples(
-  policy: BinaryPolicy,
+export const scoreExamples: ScoreExamples = async (policy, sequences, options) => {
+  const scoring = planScoring(sequences, options);
+  let next = 0;
+  await scoreBatches(policy, scoring, async () => (next < scoring.batches.length ? next++ : undefined));
+  return scored(scoring);
+};
+
+/** Texts to be scored in batches, and where the scores go. */
+export interface Scoring {
+  readonly sequences: readonly Int32Array[];
+  /** Positions of the sequences that are scored together, from short to long. */
+  readonly batches: readonly Int32Array[];
+  /** [N] */
+  readonly logits: Float64Array;
+  /** [N], when they are asked for. */
+  readonly values?: Float64Array;
+}
+
+/** `allocate` makes the arrays of the scores: of zeros, possibly in memory that threads share. */
+export function planScoring(
   sequences: readonly Int32Array[],
-  { batchSize = 64, values = false }: { readonly batchSize?: number; readonly values?: boolean } = {},
-): Promise<Scored> {
+  { batchSize = 64, values = false }: ScoreOptions = {},
+  allocate: (length: number) => Float64Array = (length) => new Float64Array(length),
+): Scoring {
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
     throw new OptionError('scoreExamples', 'batchSize', 'an integer of at least 1', batchSize);
   }
   const length = (i: number): number => (sequences[i] as Int32Array).length;
   const order = Int32Array.from(sequences, (_, i) => i).sort((i, j) => length(i) - length(j) || i - j);
-  const logits = new Float64Array(sequences.length);
-  const valued = new Float64Array(values ? sequences.length : 0);
-  for (let start = 0; start < order.length; start += batchSize) {
-    const positions = order.subarray(start, start + batchSize);
+  const batches = Array.from({ length: Math.ceil(order.length / batchSize) }, (_, b) =>
+    order.slice(b * batchSize, (b + 1) * batchSize),
+  );
+  return { sequences, batches, logits: allocate(order.length), ...(values && { values: allocate(order.length) }) };
+}
+
+/** Scores the batches whose indices `take` gives, until it gives none. */
+export async function scoreBatches(
+  policy: BinaryPolicy,
+  { sequences, batches, logits, values }: Scoring,
+  take: () => Promise<number | undefined>,
+): Promise<void> {
+  for (let index = await take(); index !== undefined; index = await take()) {
+    const positions = batches[index] as Int32Array;
     const tokens = tokenBatch(sequences, positions);
     let scores: BinaryScores | undefined;
     try {
-      scores = tf.tidy(() => ({ ...policy.score(tokens, { values }) }));
+      scores = tf.tidy(() => ({ ...policy.score(tokens, { values: values !== undefined }) }));
       if (values && !scores.values) throw new StateError('scoreExamples', 'the policy gives no values V(x)');
-      const z = await scores.logits.data();
-      positions.forEach((at, i) => {
-        logits[at] = z[i] as number;
-      });
-      if (scores.values) {
-        const v = await scores.values.data();
-        positions.forEach((at, i) => {
-          valued[at] = v[i] as number;
-        });
-      }
+      await scatter(scores.logits, positions, logits);
+      if (values && scores.values) await scatter(scores.values, positions, values);
     } finally {
       tf.dispose([{ ...tokens }, { ...scores }]);
     }
   }
-  return values ? { logits, values: valued } : { logits };
+}
+
+export const scored = ({ logits, values }: Scoring): Scored => ({ logits, ...(values && { values }) });
+
+async function scatter(numbers: tf.Tensor, positions: Int32Array, into: Float64Array): Promise<void> {
+  const values = await numbers.data();
+  positions.forEach((at, i) => {
+    into[at] = values[i] as number;
+  });
 }

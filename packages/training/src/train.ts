@@ -9,8 +9,9 @@ import type { Examples } from './examples.js';
 import type { ComputeGradients } from './gradients.js';
 import type { Columns, Method } from './method.js';
 import { assignWeights, fromSnapshot, initialState, type RunState, readWeights, toSnapshot } from './run-state.js';
-import { scoreExamples } from './score-examples.js';
+import { type ScoreExamples, scoreExamples } from './score-examples.js';
 import { trainStep } from './train-step.js';
+import { WorkerError } from './worker-error.js';
 
 /** The positions of one pass over the data, in random order; the same number each time. */
 export type Sampler = (labels: Float64Array, rng: Rng) => Int32Array;
@@ -43,6 +44,8 @@ export interface TrainOptions<C extends Columns> {
   readonly patience?: number;
   /** How gradients are computed: in this thread by default, or by `startWorkers` of `@tsrl/training/node`. */
   readonly compute?: ComputeGradients;
+  /** How texts are scored, likewise. */
+  readonly scoreExamples?: ScoreExamples;
   /** Where to keep checkpoints: one at every evaluation, and one whenever `checkpointSeconds` have passed. */
   readonly store?: CheckpointStore;
   readonly checkpointSeconds?: number;
@@ -71,11 +74,16 @@ export interface TrainOptions<C extends Columns> {
  * checkpoint holds counters, not generators.
  *
  * @see core.md 2.11
- * @throws OptionError; DivergenceError when a loss is no longer a number; StateError when the checkpoint does not fit
+ * When a worker of `compute` or `scoreExamples` fails or dies, a checkpoint of the last complete step is written before
+ * the error is thrown.
+ *
+ * @throws OptionError; DivergenceError when a loss is no longer a number; StateError when the checkpoint does not fit;
+ *   WorkerError
  */
 export async function* train<C extends Columns>(options: TrainOptions<C>): AsyncGenerator<TrainEvent, void, undefined> {
   const { policy, method, optimizer, train: examples, validation, store } = options;
   const { sample = (labels, rng) => shuffledIndices(labels.length, rng), score = (m) => m.balancedAccuracy } = options;
+  const { scoreExamples: scoring = scoreExamples } = options;
   const { refreshes, epochs, batchSize, evaluateEach = 'refresh', checkpointSeconds = 30 } = options;
   const { configuration = null, maxSeconds = Number.POSITIVE_INFINITY, patience = Number.POSITIVE_INFINITY } = options;
   const counts = optional(options, 'refreshSize', 'microBatchSize', 'bucketWindow', 'patience');
@@ -96,6 +104,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
 
   let clock = performance.now();
   let saved = clock;
+  let savedStep = run.step;
   const tick = (): void => {
     const now = performance.now();
     run.seconds += (now - clock) / 1000;
@@ -106,13 +115,14 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     tick();
     await store.save(await toSnapshot(run, policy, configuration));
     saved = performance.now();
+    savedStep = run.step;
     yield { type: 'checkpoint', step: run.step };
   }
-  async function* evaluate(): AsyncGenerator<TrainEvent> {
+  async function* evaluate(epoch: number): AsyncGenerator<TrainEvent> {
     let metrics: BinaryMetrics | null = null;
     if (validation) {
       yield { type: 'evaluate', examples: validation.sequences.length };
-      const { logits } = await scoreExamples(policy, validation.sequences);
+      const { logits } = await scoring(policy, validation.sequences);
       expectLogits(method.name, run.step, logits);
       metrics = binaryMetrics({ logits, labels: validation.labels });
     }
@@ -121,7 +131,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     if (best) run.best = { index: run.history.length, score: value, weights: await readWeights(policy.variables) };
     const means = Object.entries(run.sums).map(([name, sum]) => [name, sum / run.summed]);
     const { step, tokens } = run;
-    const at = { refresh: run.refresh + 1, epoch: run.epoch, step, tokens };
+    const at = { refresh: run.refresh + 1, epoch, step, tokens };
     const evaluation: Evaluation = { ...at, train: Object.fromEntries(means), validation: metrics, best };
     run.history.push(evaluation);
     run.sums = {};
@@ -137,7 +147,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
       const rng = root.fork(`refresh ${run.refresh}`);
       if (method.observes !== 'nothing' && run.observed === null) {
         yield { type: 'observe', refresh: run.refresh + 1, examples: new Set(positions).size };
-        run.observed = await observe(policy, method, examples, positions);
+        run.observed = await observe(scoring, policy, method, examples, positions);
         expectLogits(method.name, run.step, run.observed.logits);
       }
       const columns = method.prepare({
@@ -173,15 +183,14 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
           else if ((performance.now() - saved) / 1000 >= checkpointSeconds) yield* checkpoint();
         }
         if (run.stopped !== null) break;
+        // The state moves on after the evaluation: one that fails is not skipped when the run is resumed.
+        if (evaluateEach === 'epoch') yield* evaluate(run.epoch + 1);
         run.epoch++;
         run.batch = 0;
-        if (evaluateEach === 'epoch') {
-          yield* evaluate();
-          if (run.epoch < epochs) yield* checkpoint();
-        }
+        if (evaluateEach === 'epoch' && run.epoch < epochs) yield* checkpoint();
       }
       if (run.stopped === 'aborted' || run.stopped === 'time') break;
-      if (evaluateEach === 'refresh') yield* evaluate();
+      if (evaluateEach === 'refresh') yield* evaluate(run.epoch);
       run.refresh++;
       run.epoch = 0;
       run.observed = null;
@@ -192,7 +201,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     if (stopped === 'aborted' || stopped === 'time') {
       run.stopped = null; // a resumed run goes on
       yield* checkpoint();
-      if (stopped === 'time' && run.summed > 0) yield* evaluate();
+      if (stopped === 'time' && run.summed > 0) yield* evaluate(run.epoch);
     } else {
       run.stopped = stopped;
       yield* checkpoint();
@@ -202,6 +211,9 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     const { history, tokens, seconds, step: steps } = run;
     const best = run.best && stopped !== 'aborted' ? (history[run.best.index] as Evaluation) : null;
     yield { type: 'end', result: { history, stopped, best, steps, tokens, seconds } };
+  } catch (error) {
+    if (error instanceof WorkerError && run.step > savedStep) yield* checkpoint();
+    throw error;
   } finally {
     for (const tensor of Object.values(run.optimizer.tensors)) tensor.dispose();
   }
@@ -234,6 +246,7 @@ function stretch(pass: (index: number) => Int32Array, passSize: number, start: n
 
 /** What the policy says of the examples that a refresh shows, at the place of each; 0 for the others. */
 async function observe<C extends Columns>(
+  scoring: ScoreExamples,
   policy: BinaryPolicy,
   method: Method<C>,
   { sequences }: Examples,
@@ -241,7 +254,7 @@ async function observe<C extends Columns>(
 ): Promise<{ logits: Float64Array; values?: Float64Array }> {
   const shown = Int32Array.from(new Set(positions)).sort();
   const chosen = Array.from(shown, (i) => sequences[i] as Int32Array);
-  const scored = await scoreExamples(policy, chosen, { values: method.observes === 'values' });
+  const scored = await scoring(policy, chosen, { values: method.observes === 'values' });
   const spread = (values: Float64Array): Float64Array => {
     const all = new Float64Array(sequences.length);
     shown.forEach((at, i) => {
