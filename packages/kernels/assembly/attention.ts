@@ -3,11 +3,12 @@
 // square, and the way back computes them again (Dao et al. 2022). A query whose position is p sees the keys 0 to p.
 // What lies behind is never read into a sum, so that not even NaN comes from the future.
 
-import { packA, packB, tileOfPanel, tileOfRows } from './gemm';
+import { packA, packB } from './gemm';
 import { dot, exponentials, prepare, rotateHead, top, workBytes } from './layers';
+import { tile, tileOfPanel, tileOfRows } from './tiles';
 
-// Functions of their own, for the reason that gemm.ts gives.
-export { dot, exponentials, packA, packB, prepare, rotateHead, tileOfPanel, tileOfRows, top, workBytes };
+// Functions of their own, for the reason that tiles.ts gives.
+export { dot, exponentials, packA, packB, prepare, rotateHead, tile, tileOfPanel, tileOfRows, top, workBytes };
 
 /** Queries of one block. */
 const BLOCK: usize = 64;
@@ -96,7 +97,7 @@ export function scoreTiles(
   for (let j: usize = 0; j < last; j += 8) {
     for (let i: usize = 0; i < rows; i += 4) {
       if (j > first + i + 3) continue;
-      tileOfPanel(panelsA + ((i * size) << 2), 16, panelsB + ((j * size) << 2), 32, size, to + ((i * step + j) << 2), step << 2, false);
+      tile(panelsA + ((i * size) << 2), panelsB + ((j * size) << 2), size, 0, to + ((i * step + j) << 2), step << 2, false);
     }
   }
 }

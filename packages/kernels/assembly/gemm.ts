@@ -2,34 +2,45 @@
 // addresses and sizes are arguments, so the module can work inside the heap of another one.
 //
 // The scheme is that of Goto and van de Geijn (2008): B is packed into panels of 8 columns, A into panels of 4 rows, a
-// panel of B stays in the first level of the cache and a block of A in the second. What is small stays where it lies.
-// The parts are exported so that the compiler leaves them functions of their own: the engine then optimises each as soon
-// as it is hot (it does not replace a running one), and keeps the sums of a tile in registers.
-// The tile is 4 x 8: eight sums, two vectors of B and one of A fit the 16 registers of x64; a larger tile spills.
+// panel of B stays in the first level of the cache and a block of A in the second.
+
+import { exp4, storeExpConstants } from './exp.js';
+import { strip, tile } from './tiles.js';
+
+// Functions of their own, for the reason that tiles.ts gives; so are the other exports but `gemm` and `scratchBytes`.
+export { strip, tile };
 
 /** Rows of A, columns of B and inner size that are packed at a time. */
 const ROWS: usize = 128;
 const COLUMNS: usize = 512;
 const DEPTH: usize = 256;
 
-/** B, of which a tile more; A; a tile. In bytes. */
+/** B; A; a tile; the last numbers of a bias; what `exp4` needs. In bytes. */
 const PACKED_B: usize = DEPTH * COLUMNS * 4;
 const PACKED_A: usize = DEPTH * ROWS * 4;
+const TILE: usize = 128;
+const REST: usize = 32;
+const CONSTANTS: usize = 96;
 
-/** Up to so many columns of B, contiguous rows or columns of A are used where they lie. */
-const FEW: usize = 32;
+/** Up to so many rows of A, rows of B are used where they lie: packing would cost more than it gives. */
+const FEW: usize = 4;
 
-/** Up to so many numbers, rows of B are used where they lie: packing would cost more than it gives. */
-const DIRECT: usize = 8192;
+/** Columns of a strip of one row: eight vectors, as in a tile. */
+const STRIP: usize = 32;
+
+/** What `activation` means; 0 is none. */
+const RELU: u32 = 1;
+const GELU: u32 = 2;
 
 /** How many bytes `gemm` needs at `scratch`. */
 export function scratchBytes(): usize {
-  return PACKED_B + PACKED_A + 128;
+  return PACKED_B + PACKED_A + TILE + REST + CONSTANTS;
 }
 
 /**
- * C = A B, or C += A B with `accumulate`, for each of `batch` pairs. C is m x n and dense; element (i, l) of A lies at
- * i * aRow + l * aColumn, and so on, in floats; so do the matrices of a batch at multiples of aBatch and bBatch.
+ * C = f(A B + bias), or f(C + A B + bias) with `accumulate`, for each of `batch` pairs. C is m x n and dense; element
+ * (i, l) of A lies at i * aRow + l * aColumn, and so on, in floats; so do the matrices of a batch at multiples of aBatch
+ * and bBatch. The bias has n numbers; at address 0 there is none.
  */
 export function gemm(
   a: usize,
@@ -46,18 +57,21 @@ export function gemm(
   k: usize,
   n: usize,
   accumulate: bool,
+  bias: usize,
+  activation: u32,
   scratch: usize,
 ): void {
-  if (k === 0 && !accumulate) memory.fill(c, 0, (batch * m * n) << 2);
-  if (k === 0 || m === 0 || n === 0) return;
+  if (m === 0 || n === 0) return;
   const packedA = scratch + PACKED_B;
   const spare = packedA + PACKED_A;
-  // Blocks of equal depth, so that none is left with a step or two.
-  const blocks = (k + DEPTH - 1) / DEPTH;
+  const rest = spare + TILE;
+  const constants = rest + REST;
+  if (bias !== 0) memory.copy(rest, bias + ((n & ~7) << 2), (n & 7) << 2);
+  if (activation > RELU) storeExpConstants(constants);
+  // Blocks of equal depth, so that none is left with a step or two; one of depth 0 over nothing.
+  const blocks = max<usize>(1, (k + DEPTH - 1) / DEPTH);
   const depth = (k + blocks - 1) / blocks;
-  const direct = bColumn === 1 && (m <= 8 || bRow * k <= DIRECT);
-  const dense = aColumn === 1 && n <= FEW;
-  const upright = aRow === 1 && aColumn > 0 && n <= FEW;
+  const few = m <= FEW && bColumn === 1;
   const cRow = n << 2;
   aRow <<= 2;
   aColumn <<= 2;
@@ -66,154 +80,104 @@ export function gemm(
   for (; batch > 0; batch--) {
     for (let j: usize = 0; j < n; j += COLUMNS) {
       const columns = min(COLUMNS, n - j);
-      for (let l: usize = 0; l < k; l += depth) {
+      const strips = few ? columns & ~(STRIP - 1) : 0;
+      let l: usize = 0;
+      do {
         const inner = min(depth, k - l);
-        const bBlock = b + l * bRow + j * bColumn;
-        const whole = direct ? columns & ~7 : 0;
-        packB(bBlock + whole * bColumn, bRow, bColumn, inner, columns - whole, scratch + ((whole * inner) << 2));
-        for (let i: usize = 0; i < m; i += ROWS) {
-          const rows = min(ROWS, m - i);
-          const aBlock = a + i * aRow + l * aColumn;
-          const placed = upright ? rows & ~3 : 0;
-          if (!dense) packA(aBlock + placed * aRow, aRow, aColumn, rows - placed, inner, packedA);
-          for (let jj: usize = 0; jj < columns; jj += 8) {
-            const inPlace = jj < whole;
-            const panel = inPlace ? bBlock + (jj << 2) : scratch + ((jj * inner) << 2);
-            const step = inPlace ? bRow : 32;
-            const width = min<usize>(8, columns - jj);
-            let at = c + i * cRow + ((j + jj) << 2);
-            for (let ii: usize = 0; ii < rows; ii += 4) {
-              const height = min<usize>(4, rows - ii);
-              const add = accumulate || l > 0;
-              const full = height === 4 && width === 8;
-              const to = full ? at : spare;
-              const toRow: usize = full ? cRow : 32;
-              if (dense) {
-                const tile = aBlock + ii * aRow;
-                // Where there are less than four rows, the first stands in for the others.
-                const p1 = tile + (height > 1 ? aRow : 0);
-                const p2 = tile + (height > 2 ? aRow << 1 : 0);
-                const p3 = tile + (height > 3 ? aRow * 3 : 0);
-                tileOfRows(tile, p1, p2, p3, panel, step, inner, to, toRow, full && add);
-              } else if (ii < placed) {
-                tileOfPanel(aBlock + ii * aRow, aColumn, panel, step, inner, to, toRow, full && add);
-              } else {
-                tileOfPanel(packedA + (ii - placed) * (inner << 2), 16, panel, step, inner, to, toRow, full && add);
+        const add = accumulate || l > 0;
+        const biased = bias !== 0 && l === 0;
+        const last = activation !== 0 && l + inner === k;
+        for (let jj: usize = 0; jj < strips; jj += STRIP) {
+          const offset = (j + jj) << 2;
+          const at = c + offset;
+          const from = biased ? bias + offset : 0;
+          for (let i: usize = 0; i < m; i++) {
+            strip(a + i * aRow + l * aColumn, aColumn, b + l * bRow + offset, bRow, inner, from, at + i * cRow, add);
+          }
+          if (last) activate(at, cRow, m, STRIP, activation, constants);
+        }
+        if (strips < columns) {
+          packB(b + l * bRow + (j + strips) * bColumn, bRow, bColumn, inner, columns - strips, scratch);
+          for (let i: usize = 0; i < m; i += ROWS) {
+            const rows = min(ROWS, m - i);
+            packA(a + i * aRow + l * aColumn, aRow, aColumn, rows, inner, packedA);
+            let panel = scratch;
+            for (let jj = strips; jj < columns; jj += 8) {
+              const width = min<usize>(8, columns - jj);
+              const offset = (j + jj) << 2;
+              const top = c + i * cRow + offset;
+              const from = biased ? (width === 8 ? bias + offset : rest) : 0;
+              let at = top;
+              let four = packedA;
+              for (let ii: usize = 0; ii < rows; ii += 4) {
+                const height = min<usize>(4, rows - ii);
+                if (height === 4 && width === 8) {
+                  tile(four, panel, inner, from, at, cRow, add);
+                } else {
+                  tile(four, panel, inner, from, spare, 32, false);
+                  copyTile(spare, at, cRow, height, width, add);
+                }
+                four += inner << 4;
+                at += cRow << 2;
               }
-              if (!full) copyTile(spare, at, cRow, height, width, add);
-              at += cRow << 2;
+              if (last) activate(top, cRow, rows, width, activation, constants);
+              panel += inner << 5;
             }
           }
         }
-      }
+        l += inner;
+      } while (l < k);
     }
     a += aBatch << 2;
     b += bBatch << 2;
-    c += (m * n) << 2;
+    c += m * cRow;
   }
 }
 
-/** A tile of C from four rows of A, each contiguous. */
-export function tileOfRows(
-  p0: usize,
-  p1: usize,
-  p2: usize,
-  p3: usize,
-  b: usize,
-  step: usize,
-  k: usize,
+/** C = f(C) for the rows and columns of one panel, which still are in the first level of the cache. */
+export function activate(
   c: usize,
   cRow: usize,
-  add: bool,
+  rows: usize,
+  columns: usize,
+  activation: u32,
+  constants: usize,
 ): void {
-  let c00 = f32x4.splat(0);
-  let c01 = c00;
-  let c10 = c00;
-  let c11 = c00;
-  let c20 = c00;
-  let c21 = c00;
-  let c30 = c00;
-  let c31 = c00;
-  const end = p0 + (k << 2);
-  while (p0 < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let x = v128.load32_splat(p0);
-    c00 = f32x4.add(c00, f32x4.mul(x, b0));
-    c01 = f32x4.add(c01, f32x4.mul(x, b1));
-    x = v128.load32_splat(p1);
-    c10 = f32x4.add(c10, f32x4.mul(x, b0));
-    c11 = f32x4.add(c11, f32x4.mul(x, b1));
-    x = v128.load32_splat(p2);
-    c20 = f32x4.add(c20, f32x4.mul(x, b0));
-    c21 = f32x4.add(c21, f32x4.mul(x, b1));
-    x = v128.load32_splat(p3);
-    c30 = f32x4.add(c30, f32x4.mul(x, b0));
-    c31 = f32x4.add(c31, f32x4.mul(x, b1));
-    b += step;
-    p0 += 4;
-    p1 += 4;
-    p2 += 4;
-    p3 += 4;
+  const bytes = columns << 2;
+  for (; rows > 0; rows--) {
+    for (let j: usize = 0; j < bytes; ) {
+      const four = j + 16 <= bytes;
+      const x = four ? v128.load(c + j) : v128.load32_zero(c + j);
+      const y = activationOf(x, activation, constants);
+      if (four) v128.store(c + j, y);
+      else v128.store_lane<f32>(c + j, y, 0);
+      j += four ? 16 : 4;
+    }
+    c += cRow;
   }
-  storeRow(c, c00, c01, add);
-  storeRow(c + cRow, c10, c11, add);
-  storeRow(c + (cRow << 1), c20, c21, add);
-  storeRow(c + cRow * 3, c30, c31, add);
 }
 
-/** A tile of C from a panel of A, packed or in place: four numbers, one of each row, then the next four. */
-export function tileOfPanel(
-  p: usize,
-  aStep: usize,
-  b: usize,
-  step: usize,
-  k: usize,
-  c: usize,
-  cRow: usize,
-  add: bool,
-): void {
-  let c00 = f32x4.splat(0);
-  let c01 = c00;
-  let c10 = c00;
-  let c11 = c00;
-  let c20 = c00;
-  let c21 = c00;
-  let c30 = c00;
-  let c31 = c00;
-  const end = p + k * aStep;
-  while (p < end) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    let x = v128.load32_splat(p);
-    c00 = f32x4.add(c00, f32x4.mul(x, b0));
-    c01 = f32x4.add(c01, f32x4.mul(x, b1));
-    x = v128.load32_splat(p, 4);
-    c10 = f32x4.add(c10, f32x4.mul(x, b0));
-    c11 = f32x4.add(c11, f32x4.mul(x, b1));
-    x = v128.load32_splat(p, 8);
-    c20 = f32x4.add(c20, f32x4.mul(x, b0));
-    c21 = f32x4.add(c21, f32x4.mul(x, b1));
-    x = v128.load32_splat(p, 12);
-    c30 = f32x4.add(c30, f32x4.mul(x, b0));
-    c31 = f32x4.add(c31, f32x4.mul(x, b1));
-    b += step;
-    p += aStep;
+/** relu keeps NaN; gelu and silu are x / (1 + exp(-u)), with u bounded where that is x or 0 up to 1e-36. */
+function activationOf(x: v128, activation: u32, constants: usize): v128 {
+  if (activation === RELU) return f32x4.pmax(x, f32x4.splat(0));
+  let u = x;
+  if (activation === GELU) {
+    // u = 2 √(2/π) (x + 0.044715 x³)
+    const cubic = f32x4.mul(f32x4.mul(x, x), f32x4.splat(0.07135481282));
+    u = f32x4.mul(x, f32x4.add(cubic, f32x4.splat(1.5957691216)));
   }
-  storeRow(c, c00, c01, add);
-  storeRow(c + cRow, c10, c11, add);
-  storeRow(c + (cRow << 1), c20, c21, add);
-  storeRow(c + cRow * 3, c30, c31, add);
-}
-
-function storeRow(c: usize, low: v128, high: v128, add: bool): void {
-  if (add) {
-    v128.store(c, f32x4.add(v128.load(c), low));
-    v128.store(c, f32x4.add(v128.load(c, 16), high), 16);
-  } else {
-    v128.store(c, low);
-    v128.store(c, high, 16);
-  }
+  u = f32x4.pmax(f32x4.pmin(u, f32x4.splat(88)), f32x4.splat(-88));
+  const e = exp4(
+    u,
+    f32x4.splat(<f32>-Math.LOG2E),
+    v128.load(constants),
+    v128.load(constants, 16),
+    v128.load(constants, 32),
+    v128.load(constants, 48),
+    v128.load(constants, 64),
+    v128.load(constants, 80),
+  );
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), e));
 }
 
 /** The part of a tile that lies inside C. */

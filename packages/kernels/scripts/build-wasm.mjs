@@ -7,7 +7,7 @@ import asc from 'assemblyscript/asc';
 
 /** Which binaries each family has: a relaxed one where it was measured to be faster. */
 export const families = {
-  gemm: ['simd'],
+  gemm: ['simd', 'relaxed'],
   layers: ['simd'],
   attention: ['simd'],
   softmax: ['simd', 'relaxed'],

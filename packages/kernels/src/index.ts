@@ -16,7 +16,7 @@ export {
   type AttentionSizes,
   instantiateAttention,
 } from './attention.js';
-export { type Gemm, type GemmOptions, instantiateGemm, type Operand } from './gemm.js';
+export { type Gemm, type GemmActivation, type GemmOptions, instantiateGemm, type Operand } from './gemm.js';
 export type { Heap } from './heap.js';
 export { type Activation, instantiateLayers, type Layers } from './layers.js';
 export { type SharedReduction, type SumOptions, sharedReduction } from './reduce.js';

@@ -5,8 +5,8 @@ import { multiply, productOf } from './mat-mul.js';
 import type { OnHeap } from './on-heap.js';
 
 /**
- * activation(a b + bias) by our product, which adds to a bias that stands in the result beforehand, and the kernel of
- * the activation. Where our product cannot run: for two plain matrices the kernel of tfjs, otherwise the kernels of the
+ * activation(a b + bias) by our product, which brings bias and relu with it; other activations by their kernels. Where
+ * our product cannot run: for two plain matrices the kernel of tfjs, otherwise the kernels of the
  * parts.
  *
  * The kernel of tfjs is slow wherever `matMul` is, and for more than one matrix it adds the bias by the wrong index.
@@ -29,26 +29,23 @@ export function repairedFusedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>):
       out = next;
     };
     const product = productOf(a, b, transposeA === true, transposeB === true);
-    if (gemm && product && bias?.dtype === 'float32' && tf.util.arraysEqual(bias.shape, [product.n])) {
+    const plainBias = !bias || (bias.dtype === 'float32' && tf.util.arraysEqual(bias.shape, [product?.n ?? 0]));
+    let name = activations[activation as string];
+    if (gemm && product && plainBias) {
       out = backend.makeOutput([...product.batch, product.m, product.n], 'float32');
-      repeat(backend.typedArrayFromHeap(bias), backend.typedArrayFromHeap(out));
-      multiply(gemm, backend, product, out, true);
+      multiply(gemm, backend, product, out, {
+        ...(bias ? { bias: backend.dataIdMap.get(bias.dataId).memoryOffset } : {}),
+        ...(name === 'Relu' ? { activation: 'relu' } : {}),
+      });
+      if (name === 'Relu') name = undefined;
     } else {
       out = run('BatchMatMul', { a, b }, { transposeA, transposeB });
       if (bias) replaceBy(run('Add', { a: out, b: bias }));
     }
-    const name = activations[activation as string];
     const weights = preluActivationWeights && { alpha: preluActivationWeights };
     if (name !== undefined) replaceBy(run(name, { x: out, ...weights }, { alpha: leakyreluAlpha }));
     return out;
   };
-}
-
-/** Fills `out` with copies of `row`, twice as many at every turn. */
-function repeat<T extends Float32Array | Int32Array | Uint8Array>(row: T, out: T): void {
-  if (out.length === 0) return;
-  out.set(row);
-  for (let done = row.length; done < out.length; done *= 2) out.copyWithin(done, 0, Math.min(done, out.length - done));
 }
 
 type FusedInputs = Readonly<Record<'a' | 'b', tf.TensorInfo>> &

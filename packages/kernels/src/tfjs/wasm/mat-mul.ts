@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Gemm, Operand } from '../../gemm.js';
+import type { Gemm, GemmOptions, Operand } from '../../gemm.js';
 import type { WasmBackend, WasmKernel } from './backend.js';
 import type { OnHeap } from './on-heap.js';
 import { multiplyByXnnpack } from './xnnpack.js';
@@ -30,7 +30,7 @@ export function repairedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): Wasm
     const gemm = gemmOf(backend);
     if (gemm !== undefined) {
       const out = backend.makeOutput([...batch, m, n], 'float32');
-      multiply(gemm, backend, product, out, false);
+      multiply(gemm, backend, product, out);
       return out;
     }
     const broadcast = !tf.util.arraysEqual(a.shape.slice(0, -2), b.shape.slice(0, -2));
@@ -65,13 +65,13 @@ function lastTwo({ shape }: tf.TensorInfo, flip: boolean): [number, number] {
   return flip ? [columns, rows] : [rows, columns];
 }
 
-/** out = op(a) op(b), or out + op(a) op(b). */
+/** out = op(a) op(b), with the bias and activation of `end`. */
 export function multiply(
   gemm: Gemm,
   backend: WasmBackend,
   { a, b, flipA, flipB, batch, m, k, n }: Product,
   out: tf.TensorInfo,
-  accumulate: boolean,
+  end: Pick<GemmOptions, 'bias' | 'activation'> = {},
 ): void {
   const count = tf.util.sizeFromShape([...batch]);
   const address = (x: tf.TensorInfo): number => backend.dataIdMap.get(x.dataId).memoryOffset;
@@ -86,5 +86,5 @@ export function multiply(
   // Many matrices times one are one matrix with all their rows, and the one is packed once.
   const joined = right.batchStride === 0 && !flipA;
   const sizes = joined ? { batch: 1, m: count * m } : { batch: count, m };
-  gemm({ a: left, b: right, out: address(out), ...sizes, k, n, accumulate });
+  gemm({ a: left, b: right, out: address(out), ...sizes, k, n, ...end });
 }
