@@ -118,8 +118,9 @@ test('below its bound it keeps the logits, above it none: memory grows by chunks
   const peakOf = async (chunkBytes: number): Promise<number> => {
     const f = (h: tf.Tensor, w: tf.Tensor): tf.Tensor =>
       linearLogProbs(h as tf.Tensor3D, w as tf.Tensor2D, ids, { chunkBytes });
-    const { peakBytes, result } = await tf.profile(() => tf.grads(f)([hidden, weight]));
-    tf.dispose(result);
+    const { peakBytes } = await tf.profile(() => {
+      tf.dispose(tf.grads(f)([hidden, weight]));
+    });
     return peakBytes;
   };
   const start = tf.memory().numBytes;
@@ -130,7 +131,8 @@ test('below its bound it keeps the logits, above it none: memory grows by chunks
 });
 
 test('an ignored id has log-prob 0 and no gradient', async () => {
-  const { hidden, weight } = draw(2, 1, 3, 2, 5);
+  const { hidden, weight, ids: all } = draw(2, 1, 3, 2, 5);
+  all.dispose();
   const ids = tf.tensor2d([1, -100, 4], [1, 3], 'int32');
   const f = (h: tf.Tensor): tf.Tensor => linearLogProbs(h as tf.Tensor3D, weight, ids, { chunkBytes: 4 * 5 });
   const [value, gradient] = tf.tidy(() => [f(hidden), tf.grad(f)(hidden)]) as [tf.Tensor, tf.Tensor];
