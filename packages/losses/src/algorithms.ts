@@ -2,5 +2,6 @@
 export * from './binary-cross-entropy.js';
 export * from './entropy-bonus.js';
 export * from './kl.js';
+export * from './negative-log-likelihood.js';
 export * from './ppo-clip.js';
 export * from './value-loss.js';

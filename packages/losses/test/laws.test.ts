@@ -4,7 +4,7 @@ import { type LossResult, type StepContext, sequenceMean, sequenceSum, sequenceS
 import { float32, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { entropyBonus, kl, ppoClip, valueLoss } from '../src/index.ts';
+import { entropyBonus, kl, negativeLogLikelihood, ppoClip, valueLoss } from '../src/index.ts';
 import { type LossEntry, losses } from '../src/registry.ts';
 
 /** Inputs on the host: rows of numbers by name, one number per row where the loss has no tokens. */
@@ -17,13 +17,13 @@ interface Evaluated {
 }
 
 const shapes = fc.record({ sequences: fc.integer({ min: 1, max: 5 }), tokens: fc.integer({ min: 1, max: 6 }) });
-/** Seventeen losses by eight laws: FC_RUNS in the environment looks further. */
+/** Some twenty losses by eight laws: FC_RUNS in the environment looks further. */
 const runs = { runs: 20 };
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
 /** The registered defaults, and every aggregation for the losses that take one. */
 const suite: [string, LossEntry][] = losses.flatMap((entry): [string, LossEntry][] => {
-  const build = { ppoClip, valueLoss, kl, entropyBonus }[entry.name as 'ppoClip'];
+  const build = { ppoClip, valueLoss, kl, entropyBonus, negativeLogLikelihood }[entry.name as 'ppoClip'];
   if (build === undefined) return [[entry.name, entry]];
   const modes = { tokenMean, sequenceMean, sequenceSum, sequenceSumNorm: sequenceSumNorm({ length: 6 }) };
   return Object.entries(modes).map(([mode, aggregate]) => {

@@ -20,6 +20,7 @@ import {
   kl,
   type Loss,
   type LossResult,
+  negativeLogLikelihood,
   type PpoClipInputs,
   type PpoClipOptions,
   ppoClip,
@@ -305,6 +306,15 @@ describe('entropyBonus', () => {
         'entropyBonus: mask must be float32 [2, 3] like entropy; got float32 [2, 2]',
       );
     });
+  });
+});
+
+describe('negativeLogLikelihood', () => {
+  test('is minus the aggregated log-prob, and reports the mean', () => {
+    const { loss, gradient, metrics } = run(negativeLogLikelihood(), { logProbs: [-1, -2, -6] }, 'logProbs');
+    expect(loss).toBe(3);
+    expect(maxError(gradient, [-1 / 3, -1 / 3, -1 / 3], float32)).toBeLessThan(1);
+    expect(metrics).toEqual({ logProb: -3 });
   });
 });
 
