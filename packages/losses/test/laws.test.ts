@@ -237,6 +237,7 @@ test('the registry holds every loss', () => {
     'binaryCrossEntropy',
     'entropyBonus',
     'kl',
+    'negativeLogLikelihood',
     'ppoClip',
     'valueLoss',
   ]);
