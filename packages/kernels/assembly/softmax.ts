@@ -3,14 +3,14 @@
 //
 //   e = exp(z / τ),  S = Σ e,  W = Σ z e,  log p = z / τ − log S,  entropy = log S − W / (τ S)
 //
-// A block of 4096 numbers is summed in float32, in four sums; everything of a row is float64. The parts are exported so
+// A block of 1024 numbers is summed in float32, in four sums; everything of a row is float64. The parts are exported so
 // that the compiler leaves them functions of their own, which the engine optimises after a few calls.
 
 import { EXP_CONSTANTS, exp4, expOf, LEAST, logOf, madd, storeExpConstants, total } from './exp.js';
 
 /** Numbers in a step of the loops, and in a block. */
 const STEP: usize = 16;
-const BLOCK: usize = 4096;
+const BLOCK: usize = 1024;
 
 /** Below every row maximum that matters, and finite: rows of −∞ have z = −∞ and not NaN. */
 const FLOOR: f32 = -3e38;
@@ -286,12 +286,11 @@ export function sumBlock(x: usize, count: usize, out: usize, weighted: bool, wor
     const z1 = f32x4.pmax(f32x4.sub(v128.load(x, 16), top), lowest);
     const e0 = exp4(z0, slope, shift, c1, c2, c3, c4, c5);
     const e1 = exp4(z1, slope, shift, c1, c2, c3, c4, c5);
-    sum = f32x4.add(sum, f32x4.add(e0, e1));
     const z2 = f32x4.pmax(f32x4.sub(v128.load(x, 32), top), lowest);
     const z3 = f32x4.pmax(f32x4.sub(v128.load(x, 48), top), lowest);
     const e2 = exp4(z2, slope, shift, c1, c2, c3, c4, c5);
     const e3 = exp4(z3, slope, shift, c1, c2, c3, c4, c5);
-    sum = f32x4.add(sum, f32x4.add(e2, e3));
+    sum = f32x4.add(sum, f32x4.add(f32x4.add(e0, e1), f32x4.add(e2, e3)));
     if (weighted) {
       const first = madd(e1, z1, f32x4.mul(e0, z0));
       const second = madd(e3, z3, f32x4.mul(e2, z2));
@@ -305,8 +304,8 @@ export function sumBlock(x: usize, count: usize, out: usize, weighted: bool, wor
       out += 64;
     }
   }
-  store<f64>(work, load<f64>(work, SUM) + <f64>total(sum), SUM);
-  store<f64>(work, load<f64>(work, WEIGHTED) + <f64>total(weightedSum), WEIGHTED);
+  store<f64>(work, load<f64>(work, SUM) + total(sum), SUM);
+  store<f64>(work, load<f64>(work, WEIGHTED) + total(weightedSum), WEIGHTED);
 }
 
 export function gradientBlock(x: usize, count: usize, out: usize, sloped: bool, work: usize): void {
