@@ -15,7 +15,7 @@ Inputs = dict[str, torch.Tensor]
 Compute = Callable[[], Inputs]
 
 
-def prepare(inputs: Inputs, attention: str, config: dict[str, Any], learningRate: float, weightDecay: float) -> Compute:
+def prepare(inputs: Inputs, attention: str, fused: bool, config: dict[str, Any], learningRate: float, weightDecay: float) -> Compute:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     ids = inputs["ids"]
@@ -23,7 +23,7 @@ def prepare(inputs: Inputs, attention: str, config: dict[str, Any], learningRate
     weights = {name: tensor for name, tensor in inputs.items() if name != "ids"}
     model.load_state_dict(weights, strict=True)
     model.train()
-    options = {"lr": learningRate, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": weightDecay}
+    options = {"lr": learningRate, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": weightDecay, "fused": fused}
     optimizer = torch.optim.AdamW(model.parameters(), **options)
     seen, wanted = ids[:, :-1].contiguous(), ids[:, 1:].reshape(-1)
 
@@ -50,6 +50,6 @@ def prepare(inputs: Inputs, attention: str, config: dict[str, Any], learningRate
 
 
 FORMULATIONS: dict[str, Callable[..., Compute]] = {
-    "eager": lambda inputs, **options: prepare(inputs, "eager", **options),
-    "sdpa": lambda inputs, **options: prepare(inputs, "sdpa", **options),
+    "eager": lambda inputs, **options: prepare(inputs, "eager", False, **options),
+    "sdpa": lambda inputs, **options: prepare(inputs, "sdpa", True, **options),
 }
