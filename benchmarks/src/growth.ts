@@ -2,40 +2,58 @@ import { interleave, type Limit, type Runner } from './interleave.js';
 import type { Growth } from './result.js';
 import { exponent, summarize } from './statistics.js';
 
-/** Something whose time is measured over sizes. */
+/** B rows of T tokens, with V logits for each where there are logits. */
+export interface Shape {
+  readonly B: number;
+  readonly T: number;
+  readonly V: number;
+}
+
+/** One size that grows while the others stay. */
+export interface Sweep {
+  readonly size: keyof Shape;
+  readonly fixed: string;
+  readonly shapes: readonly Shape[];
+}
+
+const from = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first * 2 ** i);
+
+export const tokenSweeps: readonly Sweep[] = [
+  { size: 'B', fixed: 'T = 256', shapes: from(64, 6).map((B) => ({ B, T: 256, V: 1 })) },
+  { size: 'T', fixed: 'B = 64', shapes: from(64, 7).map((T) => ({ B: 64, T, V: 1 })) },
+];
+/** One number for each row. */
+export const exampleSweeps: readonly Sweep[] = [
+  { size: 'B', fixed: 'a number for each row', shapes: from(4096, 6).map((B) => ({ B, T: 1, V: 1 })) },
+];
+export const vocabularySweeps: readonly Sweep[] = [
+  { size: 'V', fixed: '32 tokens', shapes: from(4096, 6).map((V) => ({ B: 1, T: 32, V })) },
+];
+
+/** Something whose time is measured while sizes grow. */
 export interface Grower {
   readonly subject: string;
   readonly pass: string;
   readonly detail: string;
-  /** One number for each row: T is nothing to it. */
-  readonly perExample?: boolean;
-  prepare(rows: number, tokens: number): Runner & { dispose(): void };
+  readonly sweeps: readonly Sweep[];
+  prepare(shape: Shape): Runner & { dispose(): void };
 }
 
-const rows = [64, 128, 256, 512, 1024, 2048];
-const tokens = [64, 128, 256, 512, 1024, 2048, 4096];
-/** Enough numbers a row alone for a clock to see. */
-const examples = [4096, 8192, 16_384, 32_768, 65_536, 131_072];
-
-/** Times it while B grows over rows of 256 tokens (of one number where it knows no tokens), or T over 64 rows. */
-export async function measureGrowth(grower: Grower, size: 'B' | 'T', limit: Limit): Promise<Growth> {
-  const { subject, pass, detail, perExample = false } = grower;
-  const shapes =
-    size === 'T' ? tokens.map((T) => [64, T] as const) : (perExample ? examples : rows).map((B) => [B, 256] as const);
-  const runners = shapes.map(([B, T]) => grower.prepare(B, T));
+export async function measureGrowth(grower: Grower, { size, fixed, shapes }: Sweep, limit: Limit): Promise<Growth> {
+  const { subject, pass, detail } = grower;
+  const runners = shapes.map((shape) => grower.prepare(shape));
   const samples = await interleave(runners, limit);
   for (const { dispose } of runners) dispose();
-  const points = shapes.map(([B, T], i) => ({
-    size: size === 'T' ? T : B,
-    elements: perExample ? B : B * T,
+  const points = shapes.map((shape, i) => ({
+    size: shape[size],
+    elements: shape.B * shape.T * shape.V,
     time: summarize(samples[i] ?? []),
   }));
-  const fixed = perExample ? '' : size === 'T' ? ', B = 64' : ', T = 256';
   return {
     kind: 'growth',
     subject,
     variant: `${size}, ${pass}`,
-    detail: `${detail}; ${size} grows${fixed}`,
+    detail: `${detail}; ${size} grows, ${fixed}`,
     size,
     points,
     // Of the larger sizes: what a call costs in itself is small there.

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createRng, type Rng } from '@tsrl/core';
-import type { TensorCase } from '../compare-tensors.js';
+import type { Contender, TensorCase } from '../compare-tensors.js';
 import type { Work } from '../result.js';
 
 /** A function of tensors in two formulations, which becomes a case for each pass. */
@@ -50,14 +50,18 @@ export function casesOf({ subject, shape, detail, seconds = 3, passes, ...operat
       const dy = result.rank === 0 ? undefined : numbers(result.shape, createRng(1));
       result.dispose();
       return {
-        ours: run(ours),
-        plain: run(plain),
-        formulation,
+        contenders: against(run(ours), run(plain), formulation),
         dispose: () => tf.dispose([variables, constants, dy ?? []] as tf.TensorContainer),
       };
     },
   }));
 }
+
+/** Ours, and the usual formulation on the kernels that tfjs ships. */
+export const against = (ours: () => tf.Tensor[], plain: () => tf.Tensor[], settings: string): readonly Contender[] => [
+  { name: 'tsrl', kernels: 'tsrl', compute: ours },
+  { name: 'plain tfjs', kernels: 'tfjs', compute: plain, settings },
+];
 
 /** Evenly between −1 and 1, times `scale`. */
 export function numbers<R extends tf.Rank>(shape: tf.ShapeMap[R], rng: Rng, scale = 1): tf.Tensor<R> {

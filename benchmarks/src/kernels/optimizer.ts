@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { createRng } from '@tsrl/core';
 import { adamW, applyUpdates, globalNorm } from '@tsrl/optim';
 import type { TensorCase } from '../compare-tensors.js';
-import { numbers, sizeOf } from './operation.js';
+import { against, numbers, sizeOf } from './operation.js';
 
 /** The weights of the 5 M-parameter model of the suite `training`. */
 const shapes: readonly (readonly number[])[] = [
@@ -39,31 +39,35 @@ export const optimizer: readonly TensorCase[] = [
       let state = transform.init(own);
       const moments = plain.map(({ shape }) => [tf.variable(tf.zeros(shape)), tf.variable(tf.zeros(shape))] as const);
       let step = 0;
+      const ours = (): tf.Tensor[] => {
+        const { updates, metrics, state: next } = transform.update(named, state, own);
+        applyUpdates(own, updates);
+        tf.dispose([updates, metrics] as tf.TensorContainer);
+        state = next;
+        return own.slice(0, 3).map((variable) => tf.clone(variable));
+      };
+      const naive = (): tf.Tensor[] => {
+        step += 1;
+        for (const [i, variable] of plain.entries()) {
+          const [m, v] = moments[i] as (typeof moments)[number];
+          tf.tidy(() => {
+            const g = grads[i] as tf.Tensor;
+            m.assign(tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)));
+            v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)));
+            const mean = tf.div(m, 1 - beta1 ** step);
+            const deviation = tf.add(tf.sqrt(tf.div(v, 1 - beta2 ** step)), epsilon);
+            const change = tf.add(tf.div(mean, deviation), tf.mul(variable, weightDecay));
+            variable.assign(tf.sub(variable, tf.mul(change, learningRate)));
+          });
+        }
+        return plain.slice(0, 3).map((variable) => tf.clone(variable));
+      };
       return {
-        ours() {
-          const { updates, metrics, state: next } = transform.update(named, state, own);
-          applyUpdates(own, updates);
-          tf.dispose([updates, metrics] as tf.TensorContainer);
-          state = next;
-          return own.slice(0, 3).map((variable) => tf.clone(variable));
-        },
-        plain() {
-          step += 1;
-          for (const [i, variable] of plain.entries()) {
-            const [m, v] = moments[i] as (typeof moments)[number];
-            tf.tidy(() => {
-              const g = grads[i] as tf.Tensor;
-              m.assign(tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)));
-              v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)));
-              const mean = tf.div(m, 1 - beta1 ** step);
-              const deviation = tf.add(tf.sqrt(tf.div(v, 1 - beta2 ** step)), epsilon);
-              const change = tf.add(tf.div(mean, deviation), tf.mul(variable, weightDecay));
-              variable.assign(tf.sub(variable, tf.mul(change, learningRate)));
-            });
-          }
-          return plain.slice(0, 3).map((variable) => tf.clone(variable));
-        },
-        formulation: 'the formula by mul, add, sqrt and div, variable by variable; tf.train.adam has no decay',
+        contenders: against(
+          ours,
+          naive,
+          'the formula by mul, add, sqrt and div, variable by variable; tf.train.adam has no decay',
+        ),
         dispose: () => tf.dispose([own, plain, grads, state.tensors, moments.flat()] as tf.TensorContainer),
       };
     },
@@ -78,9 +82,11 @@ export const optimizer: readonly TensorCase[] = [
       const grads = random();
       const named = Object.fromEntries(grads.map((grad, i) => [`${i}`, grad]));
       return {
-        ours: () => [globalNorm(named)],
-        plain: () => [tf.tidy(() => tf.sqrt(tf.addN(grads.map((grad) => tf.sum(tf.square(grad))))))],
-        formulation: 'sqrt(addN(sum(square(g))))',
+        contenders: against(
+          () => [globalNorm(named)],
+          () => [tf.tidy(() => tf.sqrt(tf.addN(grads.map((grad) => tf.sum(tf.square(grad))))))],
+          'sqrt(addN(sum(square(g))))',
+        ),
         dispose: () => tf.dispose(grads),
       };
     },

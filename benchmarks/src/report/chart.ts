@@ -33,7 +33,12 @@ export interface Bars {
 export function bars({ axis, bars: all, mark, logarithmic = false }: Bars): string {
   const values = all.map(({ value }) => value);
   return svg(all.length * barHeight + 60, {
-    grid: { left: 16 + Math.max(...all.map(({ label }) => label.length)) * characterWidth, right: 130, top: 8, bottom: 48 },
+    grid: {
+      left: 16 + Math.max(...all.map(({ label }) => label.length)) * characterWidth,
+      right: 130,
+      top: 8,
+      bottom: 48,
+    },
     xAxis: {
       ...numeric(axis, logarithmic),
       ...(logarithmic && { min: floorOf(Math.min(...values)) }),

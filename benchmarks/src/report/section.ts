@@ -30,9 +30,7 @@ export function section({ suite, question, command, environment, seconds, result
     ...ratioFigures(comparisons, figure),
     ...throughputFigure(comparisons, figure),
     ...limitFigure(comparisons, environment.machine.limits, figure),
-    ...[...subjects].map(([subject, group]) =>
-      comparisonTable(subject, group, environment.machine.limits),
-    ),
+    ...[...subjects].map(([subject, group]) => comparisonTable(subject, group, environment.machine.limits)),
     ...growthFigures(growths, figure),
     ...(growths.length > 0 ? [growthTable(growths)] : []),
   ];

@@ -1,13 +1,20 @@
 import { startBackend } from '../backend.js';
 import { compareTensors, type TensorCase } from '../compare-tensors.js';
+import { layers } from '../kernels/layers.js';
 import { logProbs } from '../kernels/log-probs.js';
 import { casesOf } from '../kernels/operation.js';
 import { optimizer } from '../kernels/optimizer.js';
 import { matMul } from '../kernels/products.js';
 import { rows } from '../kernels/rows.js';
+import { chunked, heads, tokenLosses } from '../kernels/token-losses.js';
 import type { Suite } from '../suite.js';
 
-export const kernelCases: readonly TensorCase[] = [...[...logProbs, ...matMul, ...rows].flatMap(casesOf), ...optimizer];
+export const kernelCases: readonly TensorCase[] = [
+  ...[...tokenLosses, ...logProbs, ...heads].flatMap(casesOf),
+  chunked,
+  ...[...matMul, ...layers, ...rows].flatMap(casesOf),
+  ...optimizer,
+];
 
 export const kernels: Suite = {
   name: 'kernels',
