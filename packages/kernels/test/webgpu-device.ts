@@ -7,6 +7,6 @@ import { create, globals } from 'webgpu';
 export function openDevice(): void {
   process.env['VK_ICD_FILENAMES'] ??= '/usr/lib/chromium/vk_swiftshader_icd.json';
   Object.assign(globalThis, globals);
-  const navigator = { gpu: create([]), userAgent: 'node' };
+  const navigator = { gpu: create([]) };
   Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
 }

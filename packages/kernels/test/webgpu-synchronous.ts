@@ -48,7 +48,10 @@ function connect() {
   const ask = (name: string, question: object = {}): unknown => {
     Atomics.store(signal, 0, 0);
     tell(name, question);
-    if (Atomics.wait(signal, 0, 0, 60_000) === 'timed-out') throw new Error(`webgpu: no answer to ${name}`);
+    // The notification of the last answer may come after the wait for this one has begun.
+    while (Atomics.load(signal, 0) === 0) {
+      if (Atomics.wait(signal, 0, 0, 60_000) === 'timed-out') throw new Error(`webgpu: no answer to ${name}`);
+    }
     const answer = receiveMessageOnPort(port1)?.message as { value: unknown; error?: string } | undefined;
     if (answer?.error !== undefined) throw new Error(`webgpu: ${answer.error}`);
     return answer?.value;
@@ -68,9 +71,19 @@ class Synchronous extends tf.KernelBackend {
   }
 
   run(kernelName: string, inputs: tf.NamedTensorInfoMap, attrs: unknown): tf.TensorInfo | tf.TensorInfo[] {
-    const named = Object.entries(inputs).map(([name, input]) => [name, input && this.#toRemote(input)]);
-    const outputs = this.#remote.ask('run', { kernelName, inputs: Object.fromEntries(named), attrs });
-    return Array.isArray(outputs) ? outputs.map((output) => this.#own(output)) : this.#own(outputs as Remote);
+    const sent = Object.entries(inputs).map(([name, input]) => [name, input && this.#toRemote(input)] as const);
+    const outputs = this.#remote.ask('run', {
+      kernelName,
+      inputs: Array.isArray(inputs) ? sent.map(([, input]) => input) : Object.fromEntries(sent),
+      attrs,
+    });
+    const own = (output: Remote): tf.TensorInfo => {
+      const shared = Object.values(inputs).find((input) => input && this.#data.get(input.dataId).id === output.id);
+      if (!shared) return this.#own(output);
+      this.incRef(shared.dataId);
+      return { dataId: shared.dataId, shape: output.shape, dtype: output.dtype };
+    };
+    return Array.isArray(outputs) ? outputs.map(own) : own(outputs as Remote);
   }
 
   runWebGPUProgram(program: Program, inputs: tf.TensorInfo[], dtype: tf.DataType, uniforms?: object[]): tf.TensorInfo {

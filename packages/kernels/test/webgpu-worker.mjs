@@ -6,7 +6,7 @@ import { create, globals } from 'webgpu';
 
 const { signal, port } = workerData;
 Object.assign(globalThis, globals);
-Object.defineProperty(globalThis, 'navigator', { value: { gpu: create([]), userAgent: 'node' }, configurable: true });
+Object.defineProperty(globalThis, 'navigator', { value: { gpu: create([]) }, configurable: true });
 const tf = await import('@tensorflow/tfjs-core');
 await import('@tensorflow/tfjs-backend-webgpu');
 tf.enableProdMode();
@@ -32,9 +32,17 @@ const numbered = ({ dataId, shape, dtype }) => {
 const answers = {
   kernels: () => tf.getKernelsForBackend('webgpu').map(({ kernelName }) => kernelName),
   run({ kernelName, inputs, attrs }) {
-    const tensors = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input && infoOf(input)]));
+    const tensors = Array.isArray(inputs)
+      ? inputs.map(infoOf)
+      : Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input && infoOf(input)]));
     const outputs = tf.getKernel(kernelName, 'webgpu').kernelFunc({ inputs: tensors, backend, attrs });
-    return Array.isArray(outputs) ? outputs.map(numbered) : numbered(outputs);
+    const number = (output) => {
+      const shared = Object.values(inputs).find((input) => input && known.get(input.id) === output.dataId);
+      if (!shared) return numbered(output);
+      backend.disposeData(output.dataId); // the other side counts who shares
+      return { ...output, dataId: undefined, id: shared.id };
+    };
+    return Array.isArray(outputs) ? outputs.map(number) : number(outputs);
   },
   program({ program, code, inputs, dtype, uniforms }) {
     return numbered(

@@ -285,12 +285,17 @@ describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and 
     }
   });
 
+  const fused = ['TsrlSelectiveLogSoftmax', 'TsrlSelectiveLogSoftmaxGrad'];
+  const corrected = ['Sum', 'Expm1', 'Log1p', 'Log'];
+
   test('are installed once, and can be taken out', () => {
-    const names = ['TsrlSelectiveLogSoftmax', 'TsrlSelectiveLogSoftmaxGrad'];
-    expect(installFastKernels()).toEqual(names);
-    expect(installFastKernels()).toEqual(names);
     uninstallFastKernels();
-    for (const name of names) expect(tf.getKernel(name, 'webgpu')).toBeUndefined();
+    const ofTfjs = corrected.map((name) => tf.getKernel(name, 'webgpu').kernelFunc);
+    expect(installFastKernels()).toEqual([...fused, ...corrected]);
+    expect(installFastKernels()).toEqual([...fused, ...corrected]);
+    uninstallFastKernels();
+    for (const name of fused) expect(tf.getKernel(name, 'webgpu')).toBeUndefined();
+    expect(corrected.map((name) => tf.getKernel(name, 'webgpu').kernelFunc)).toEqual(ofTfjs);
   });
 
   test('are left out, with a word, where tfjs does not run programs', () => {
@@ -300,13 +305,53 @@ describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and 
     Object.defineProperty(backend, 'runWebGPUProgram', { value: undefined, configurable: true });
     try {
       expect(installFastKernels()).toEqual([]);
-      expect(warn.mock.calls.flat().join()).toContain(
-        'TsrlSelectiveLogSoftmax, TsrlSelectiveLogSoftmaxGrad cannot run',
-      );
+      expect(warn.mock.calls.flat().join()).toContain(`${[...fused, ...corrected].join(', ')} cannot run`);
     } finally {
       delete backend.runWebGPUProgram;
       warn.mockRestore();
     }
-    expect(installFastKernels()).toHaveLength(2);
+    expect(installFastKernels()).toHaveLength(6);
+  });
+
+  const functions = {
+    expm1: [tf.expm1, Math.expm1],
+    log1p: [tf.log1p, Math.log1p],
+    log: [tf.log, Math.log],
+  } as const;
+  test.each(Object.entries(functions))('%s keeps its digits, and its limits', async (_, [f, exact]) => {
+    installFastKernels();
+    const sizes = [1e-30, 1e-8, 1e-4, 0.01, 0.2, 0.25, 0.3, 0.5, 0.51, 0.9, 1, 1.5, 3, 20, 88, 90, 150, 1e10, inf, 0];
+    const x = [...sizes, ...sizes.map((size) => -size), nan].map(Math.fround);
+    const tensor = tf.tensor(x, [1, x.length, 1]);
+    const y = f(tensor);
+    expect([y.shape, y.dtype]).toEqual([tensor.shape, 'float32']);
+    const got = await y.data();
+    tf.dispose([tensor, y]);
+    const expected = Float32Array.from(x, exact);
+    expect(maxError(got, expected, { absolute: 1e-37, relative: 2e-5 })).toBeLessThan(1);
+    const ordinary = (_: number, i: number): boolean => Math.abs(x[i] as number) < 3;
+    const within = { absolute: 1e-37, relative: 1e-6 };
+    expect(maxError(got.filter(ordinary), expected.filter(ordinary), within)).toBeLessThan(1);
+  });
+
+  test('a sum over nothing is 0, of the shape and type that it has elsewhere', async () => {
+    installFastKernels();
+    const sums = tf.tidy(() => [
+      tf.sum(tf.zeros([0])),
+      tf.sum(tf.zeros([3, 0]), 1),
+      tf.sum(tf.zeros([3, 0]), -1, true),
+      tf.sum(tf.zeros([0, 3], 'int32'), 0),
+      tf.sum(tf.ones([2, 3]), 1),
+    ]);
+    expect(sums.map(({ shape, dtype }) => [shape, dtype])).toEqual([
+      [[], 'float32'],
+      [[3], 'float32'],
+      [[3, 1], 'float32'],
+      [[3], 'int32'],
+      [[2], 'float32'],
+    ]);
+    const values = await Promise.all(sums.map((sum) => sum.data()));
+    expect(values.map((data) => [...data])).toEqual([[0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [3, 3]]);
+    tf.dispose(sums);
   });
 });

@@ -11,8 +11,9 @@ import { classify, type SelectiveLogSoftmaxAttributes, smallestExponent } from '
  * where ids that are ignored or outside [0, V) are left out of both sums, and p_j (log p_j + H) is 0 where p_j is. A
  * row with a NaN or +∞ has gradient NaN. Ids that repeat are added up in their order: the result does not vary.
  */
-export function selectiveLogSoftmaxGrad(args: unknown): tf.TensorInfo {
-  const { inputs, backend, attrs } = args as KernelArguments<SelectiveLogSoftmaxAttributes>;
+export function selectiveLogSoftmaxGrad(args: KernelArguments<Readonly<Record<string, unknown>>>): tf.TensorInfo {
+  const { inputs, backend } = args;
+  const attrs = args.attrs as unknown as SelectiveLogSoftmaxAttributes;
   const { logits, ids, statistics, top, dy } = inputs as Record<
     'logits' | 'ids' | 'statistics' | 'top' | 'dy',
     tf.TensorInfo

@@ -16,8 +16,9 @@ export interface SelectiveLogSoftmaxAttributes {
  * Each logit is read once: the sums are rescaled when the maximum of an invocation grows. They are one program with
  * one output, which is cut in two afterwards.
  */
-export function selectiveLogSoftmax(args: unknown): tf.TensorInfo[] {
-  const { inputs, backend, attrs } = args as KernelArguments<SelectiveLogSoftmaxAttributes>;
+export function selectiveLogSoftmax(args: KernelArguments<Readonly<Record<string, unknown>>>): tf.TensorInfo[] {
+  const { inputs, backend } = args;
+  const attrs = args.attrs as unknown as SelectiveLogSoftmaxAttributes;
   const { logits, ids } = inputs as { logits: tf.TensorInfo; ids: tf.TensorInfo };
   const rows = logits.shape[0] as number;
   const chosen = ids.shape[1] as number;
