@@ -263,6 +263,21 @@ export function fillNaN(at: usize, n: usize): void {
   for (let i: usize = 0; i < n; i++) store<f32>(at + (i << 2), NaN);
 }
 
+/**
+ * The numbers of a row behind those that are seen become −∞ up to the next eighth, so that the row has no rest: their
+ * exponential is 0. By whole vectors, which the loads that follow can take from where stores wait.
+ */
+// @ts-ignore: decorator
+@inline
+function hide(scores: usize, seen: usize): usize {
+  const at = scores + ((seen & ~7) << 2);
+  const left = i32x4.splat(<i32>(seen & 7));
+  const behind = f32x4.splat(-Infinity);
+  v128.store(at, v128.bitselect(v128.load(at), behind, i32x4.gt_s(left, i32x4(0, 1, 2, 3))));
+  v128.store(at, v128.bitselect(v128.load(at, 16), behind, i32x4.gt_s(left, i32x4(4, 5, 6, 7))), 16);
+  return eights(seen);
+}
+
 /** exp(x − maximum) of what each row sees, in place; the maximum and 1 / Σ go to `stats`. */
 export function softmaxRows(
   scores: usize,
@@ -274,8 +289,9 @@ export function softmaxRows(
   work: usize,
 ): void {
   for (let i: usize = 0; i < rows; i++) {
-    const largest = top(scores, first + i + 1);
-    const total = exponentials(scores, largest, scores, first + i + 1, work);
+    const whole = hide(scores, first + i + 1);
+    const largest = top(scores, whole);
+    const total = exponentials(scores, largest, scores, whole, work);
     store<f32>(stats, largest);
     store<f32>(stats, <f32>(1 / total), 4);
     scores += step << 2;
@@ -283,22 +299,17 @@ export function softmaxRows(
   }
 }
 
-/** With e = exp(s − m): P = e / Σ in the place of s, and P (dP − D) in the place of dP. */
+/** With e = exp(s − m): P = e / Σ in the place of s, and P (dP − D) in the place of dP, over n numbers and a rest. */
 export function scoreGradientRow(s: usize, m: f32, inverse: f32, d: f32, dp: usize, n: usize, work: usize): void {
-  exponentials(s, m, s, n, work);
+  const whole = hide(s, n);
+  exponentials(s, m, s, whole, work);
   const factor = f32x4.splat(inverse);
   const mean = f32x4.splat(d);
-  const bytes = n << 2;
-  let at: usize = 0;
-  for (; at + 16 <= bytes; at += 16) {
+  const bytes = whole << 2;
+  for (let at: usize = 0; at < bytes; at += 16) {
     const p = f32x4.mul(v128.load(s + at), factor);
     v128.store(s + at, p);
     v128.store(dp + at, f32x4.mul(p, f32x4.sub(v128.load(dp + at), mean)));
-  }
-  for (; at < bytes; at += 4) {
-    const p = load<f32>(s + at) * inverse;
-    store<f32>(s + at, p);
-    store<f32>(dp + at, p * (load<f32>(dp + at) - d));
   }
 }
 

@@ -68,6 +68,11 @@ export function dot(a: usize, b: usize, n: usize): f64 {
     a += 64;
     b += 64;
   }
+  while (a + 16 <= end) {
+    s0 = f32x4.add(s0, f32x4.mul(v128.load(a), v128.load(b)));
+    a += 16;
+    b += 16;
+  }
   while (a < end) {
     s0 = f32x4.add(s0, f32x4.mul(v128.load32_zero(a), v128.load32_zero(b)));
     a += 4;
@@ -87,6 +92,12 @@ export function dot3(a: usize, b: usize, c: usize, n: usize): f64 {
     a += 32;
     b += 32;
     c += 32;
+  }
+  while (a + 16 <= end) {
+    s0 = f32x4.add(s0, f32x4.mul(f32x4.mul(v128.load(a), v128.load(b)), v128.load(c)));
+    a += 16;
+    b += 16;
+    c += 16;
   }
   while (a < end) {
     s0 = f32x4.add(s0, f32x4.mul(f32x4.mul(v128.load32_zero(a), v128.load32_zero(b)), v128.load32_zero(c)));
