@@ -1,5 +1,6 @@
 import { isTsrlError, OptionError } from '@tsrl/core';
 import { backendNames } from '@tsrl/tensor';
+import { WorkerError } from '@tsrl/training';
 import { Command, CommanderError, Option } from 'commander';
 import { evaluateCommand } from './commands/evaluate.js';
 import { predictCommand } from './commands/predict.js';
@@ -7,9 +8,12 @@ import { quickstartCommand } from './commands/quickstart.js';
 import { type TrainArguments, trainCommand } from './commands/train.js';
 import { completeSettings, type GivenSettings, type TrainSettings } from './settings.js';
 import { ownVersion } from './train-run.js';
+import { TOKENS_PER_THREAD } from './workers.js';
 
 /** Input that cannot be used, as opposed to a fault of ours. */
 const WRONG_INPUT = 2;
+
+const FAULT = 1;
 
 /** Runs the command line; resolves to the exit code: 0, 2 for wrong input, 130 when interrupted, 1 for a fault. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -20,10 +24,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_INPUT; // it has said why
     if (isTsrlError(error)) {
       process.stderr.write(`${error.message}\n`);
-      return WRONG_INPUT;
+      return error instanceof WorkerError ? FAULT : WRONG_INPUT;
     }
     process.stderr.write(`tsrl: this should not have happened, please report it\n${(error as Error).stack}\n`);
-    return 1;
+    return FAULT;
   }
 }
 
@@ -66,6 +70,11 @@ function program(): Command {
     .showHelpAfterError('(tsrl --help, tsrl COMMAND --help)');
   const backend = new Option('--backend <name>', 'where to compute').choices(['auto', ...backendNames]).default('auto');
   const textColumn = new Option('--text-column <name>', 'column of the text (default: text)');
+  const share = TOKENS_PER_THREAD.toLocaleString('en');
+  const scorers = new Option(
+    '--threads <n>',
+    `threads at most, one for each ${share} tokens (default: one per core)`,
+  ).argParser(number('--threads'));
   const labelColumn = new Option('--label-column <name>', 'column of the label, 0 or 1 (default: label)');
 
   tsrl
@@ -148,7 +157,11 @@ function program(): Command {
     .option('--max-length <n>', `tokens read of a text ${byDefault('maxLength')}`, number('--max-length'))
     .option('--max-minutes <m>', 'stop training after this time, and test what there is', number('--max-minutes'))
     .addOption(backend)
-    .option('--threads <n>', 'threads that share each step (default: one per core)', number('--threads'))
+    .option(
+      '--threads <n>',
+      'threads that share each step and each evaluation (default: one per core)',
+      number('--threads'),
+    )
     .option('--seed <n>', 'seed of everything random', number('--seed'), 0)
     .option('--resume', 'go on with the run in --out, exactly where its last checkpoint stands')
     .option('--force', 'replace the run in --out')
@@ -166,6 +179,7 @@ function program(): Command {
     .option('--data <file>', 'a file of texts: JSONL or CSV')
     .addOption(textColumn)
     .addOption(backend)
+    .addOption(scorers)
     .action(predictCommand);
 
   tsrl
@@ -176,6 +190,7 @@ function program(): Command {
     .addOption(textColumn)
     .addOption(labelColumn)
     .addOption(backend)
+    .addOption(scorers)
     .action(evaluateCommand);
   return tsrl;
 }

@@ -76,6 +76,12 @@ export function completeSettings(
   };
 }
 
+/** `--threads`: one per core unless it is given. */
+export function threadCount(given: number | undefined): number {
+  expectCount('threads', given);
+  return given ?? availableParallelism();
+}
+
 const roundTo2 = (x: number): number => Number(x.toPrecision(2));
 
 /** Throws an OptionError for the first setting that is out of range. */
@@ -83,9 +89,8 @@ export function checkSettings(given: GivenSettings): void {
   const within = (name: string, value: number | null | undefined, ok: (x: number) => boolean, range: string): void => {
     if (value !== undefined && value !== null && !ok(value)) throw new OptionError('tsrl', name, range, value);
   };
-  const count = (x: number): boolean => Number.isSafeInteger(x) && x >= 1;
   for (const name of ['refreshes', 'epochs', 'refreshBatches', 'batchSize', 'maxLength', 'threads'] as const) {
-    within(`--${kebab(name)}`, given[name], count, 'an integer of at least 1');
+    expectCount(name, given[name]);
   }
   within('--seed', given.seed, Number.isSafeInteger, 'an integer');
   within('--label-noise', given.labelNoise, (x) => x >= 0 && x < 0.5, 'in [0, 0.5)');
@@ -94,6 +99,11 @@ export function checkSettings(given: GivenSettings): void {
   if (given.policy === 'verbalizer' && given.trainable === 'head') {
     throw new OptionError('tsrl', '--trainable', 'full with --policy verbalizer, which has no head', 'head');
   }
+}
+
+function expectCount(name: string, value: number | null | undefined): void {
+  if (value === undefined || value === null || (Number.isSafeInteger(value) && value >= 1)) return;
+  throw new OptionError('tsrl', `--${kebab(name)}`, 'an integer of at least 1', value);
 }
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

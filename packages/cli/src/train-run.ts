@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { version_core } from '@tensorflow/tfjs-core';
 import type { Json } from '@tsrl/core';
@@ -7,8 +8,8 @@ import { adamW, chain, clipByGlobalNorm, cosine, warmup } from '@tsrl/optim';
 import type { TextPolicy } from '@tsrl/policies';
 import { writePolicyDirectory } from '@tsrl/policies/node';
 import type { BackendName } from '@tsrl/tensor';
-import { scoreExamples, type TrainEvent, train } from '@tsrl/training';
-import { fileStore } from '@tsrl/training/node';
+import { scoreExamples, type TrainEvent, train, WorkerError } from '@tsrl/training';
+import { fileStore, type WorkerPool } from '@tsrl/training/node';
 import { makeMethod } from './make-method.js';
 import { type RunData, type RunExamples, sizeOf } from './prepare-data.js';
 import type { ReportRun, RunResult } from './result.js';
@@ -41,6 +42,20 @@ export type RunOutcome = ReportRun | 'interrupted';
  * the model with its best weights, and last of all `result.json`.
  */
 export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
+  const { policy, settings, backend, directory } = run;
+  const pool = await threadsOf(policy, settings, backend);
+  try {
+    return await trainAndTest(run, screen, pool);
+  } catch (error) {
+    if (!(error instanceof WorkerError)) throw error;
+    const from = existsSync(directory.checkpoint) ? directory.checkpoint : 'the start';
+    throw new WorkerError(`${error.problem}; the same command with --resume goes on from ${from}`);
+  } finally {
+    await pool?.close();
+  }
+}
+
+async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefined): Promise<RunOutcome> {
   const { settings, data, policy, directory } = run;
   const { batchSize, maxLength, refreshes, epochs, sampling, seed } = settings;
   const { train: examples, validation, test } = run.examples;
@@ -70,18 +85,17 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
     ...(run.signal && { signal: run.signal }),
   } as const;
 
-  const pool = await threadsOf(policy, settings, run.backend);
-  const shared = { ...common, ...(pool && { compute: pool.compute }) };
+  const score = pool?.scoreExamples ?? scoreExamples;
+  const shared = { ...common, scoreExamples: score, ...(pool && { compute: pool.compute }) };
   const method = makeMethod(settings);
   const events = method.name === 'sft' ? train({ ...shared, method }) : train({ ...shared, method });
   const result = await follow(events, directory, settings.method, screen).finally(() => {
     screen.end(); // a bar that is left running keeps the process alive
-    return pool?.close();
   });
   if (result.stopped === 'aborted') return 'interrupted';
 
   screen.say(`testing on ${count(data.test.length, 'text')}`);
-  const { logits } = await scoreExamples(policy, test.sequences);
+  const { logits } = await score(policy, test.sequences);
   const metrics = binaryMetrics({ logits, labels: test.labels });
   await writePolicyDirectory(directory.model, policy, { maxLength, threshold: metrics.threshold });
   const runResult: RunResult = {

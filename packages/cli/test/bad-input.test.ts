@@ -142,6 +142,18 @@ describe('data', () => {
     );
   });
 
+  test('threads of predict and eval', async () => {
+    for (const rest of [
+      ['predict', '--text', 'hello'],
+      ['eval', '--data', testFile],
+    ]) {
+      expectRefused(
+        await tsrl(...rest, '--model', join(run, 'model'), '--threads', 0),
+        'tsrl: --threads must be an integer of at least 1; got 0',
+      );
+    }
+  });
+
   test('predict and eval', async () => {
     writeFileSync(at('bad.jsonl'), `${good}{"text":""}\n`);
     const path = at('bad.jsonl');

@@ -243,6 +243,17 @@ describe('predict and eval agree with the run, in a process of their own', () =>
     expect(second['probability']).toBeCloseTo(probability as number, 6);
   });
 
+  test('any number of threads gives the same bytes, by eval and by predict', async () => {
+    const model = join(out('first'), 'model');
+    writeTexts(at('large.jsonl'), 1500, 6); // 24 tokens at most of each: enough for a second thread
+    for (const command of ['eval', 'predict']) {
+      const args = [command, '--model', model, '--data', at('large.jsonl'), '--backend', 'wasm', '--threads'];
+      const [one, two] = await Promise.all([1, 2].map((threads) => spawnTsrl([...args, threads])));
+      expect(one, one!.stderr).toMatchObject({ code: 0, stderr: '' });
+      expect(two).toEqual(one);
+    }
+  });
+
   test('eval takes a file of one class: what is undefined then is null, and says so', async () => {
     writeFileSync(at('ones.jsonl'), '{"text":"help","label":1}\n{"text":"now","label":"1"}\n');
     const args = ['eval', '--model', join(out('first'), 'model'), '--data', at('ones.jsonl'), '--backend', 'wasm'];

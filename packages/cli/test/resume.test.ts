@@ -145,6 +145,40 @@ describe.concurrent('a run killed with SIGKILL and resumed equals one that was n
   });
 });
 
+describe.concurrent('a run whose worker dies', { timeout: 120_000 }, () => {
+  const hook = new URL('kill-worker.mjs', import.meta.url).href;
+  /** Starts or resumes the run with two threads, and lets the second one die at its nth share. */
+  const strike = (args: readonly (string | number)[], how: 'exit' | 'throw', nth: number): Promise<Ended> =>
+    spawnTsrl(args, undefined, { NODE_OPTIONS: `--import=${hook}`, TSRL_TEST_KILL: `${how} ${nth}` });
+
+  test('ends with a sentence and a checkpoint of the last step, and goes on bit for bit, however often', async () => {
+    const name = 'struck';
+    const args = command('sft', name);
+    const goesOn = (from: string): string => `the same command with --resume goes on from ${from}\n`;
+
+    const first = await strike(args, 'exit', 1);
+    expect(first).toMatchObject({ code: 1, signal: null, stdout: '' });
+    expect(first.stderr).toContain(`\ntraining: a worker thread stopped: exit code 7; ${goesOn('the start')}`);
+    expect(first.stderr).not.toContain('    at '); // no stack
+    expect(existsSync(checkpointOf(name))).toBe(false);
+
+    // Dies in its third step: before the first evaluation, and so before any other checkpoint.
+    const third = await strike([...args, '--resume'], 'throw', 3);
+    expect(third.code).toBe(1);
+    expect(third.stderr).toContain(`\ntraining: a worker thread stopped: struck down; ${goesOn(checkpointOf(name))}`);
+    expect(lines(name)).toBe(0);
+
+    const later = await strike([...args, '--resume'], 'exit', 6);
+    expect(later.stderr).toMatch(/^going on at step 2 of \d+$/m);
+    expect(later.code).toBe(1);
+    expect(lines(name)).toBeGreaterThan(0);
+
+    const { stderr } = await finish(args);
+    expect(stderr).toMatch(/^going on at step 7 of \d+$/m);
+    expect(essence(name)).toEqual(undisturbed['sft']!.essence);
+  });
+});
+
 describe('a run interrupted with SIGINT', { timeout: 120_000 }, () => {
   test('saves a checkpoint, ends with 130, says how to go on, and goes on', async () => {
     const name = 'interrupted';

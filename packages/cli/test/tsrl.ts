@@ -45,9 +45,13 @@ const bin = fileURLToPath(new URL('../bin/tsrl.js', import.meta.url));
 export function spawnTsrl(
   args: readonly (string | number)[],
   meanwhile: (child: ChildProcess, said: { stdout: string; stderr: string }) => void = () => {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, ...args.map(String)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [bin, ...args.map(String)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {

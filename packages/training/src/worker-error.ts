@@ -5,7 +5,11 @@ import { BackendError } from '@tsrl/core';
  * anything changes.
  */
 export class WorkerError extends BackendError {
+  /** What happened to the thread, without saying who. */
+  readonly problem: string;
+
   constructor(problem: string, options?: ErrorOptions) {
     super('training', `a worker thread ${problem}`, options);
+    this.problem = problem;
   }
 }

@@ -1,9 +1,10 @@
 import { loadLabelledTexts } from '@tsrl/data/node';
 import { binaryMetrics } from '@tsrl/evaluation';
 import { type BackendName, useBackend } from '@tsrl/tensor';
-import { scoreExamples } from '@tsrl/training';
 import { tokenize } from '../prepare-data.js';
 import { readSavedModel } from '../saved-model.js';
+import { threadCount } from '../settings.js';
+import { scoreSaved } from '../workers.js';
 
 export interface EvaluateArguments {
   readonly model: string;
@@ -11,17 +12,19 @@ export interface EvaluateArguments {
   readonly textColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
   readonly backend?: BackendName | 'auto';
+  readonly threads?: number;
 }
 
 /** Prints `{"metrics": {...}}` of a saved model on labelled data. */
 export async function evaluateCommand(args: EvaluateArguments): Promise<void> {
-  const { model, data, textColumn, labelColumn, backend } = args;
+  const { model, data, textColumn, labelColumn } = args;
+  const threads = threadCount(args.threads);
   const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
   const examples = await loadLabelledTexts(data, { ...columns, allowSingleClass: true });
-  await useBackend(backend);
+  const backend = await useBackend(args.backend);
   const { policy, settings } = await readSavedModel(model);
   const { sequences, labels } = tokenize((text, most) => policy.encode(text, most), examples, settings.maxLength);
-  const { logits } = await scoreExamples(policy, sequences);
+  const { logits } = await scoreSaved(policy, sequences, { directory: model, backend, threads });
   policy.dispose();
   policy.language.model.dispose();
   const metrics = binaryMetrics({ logits, labels }, { threshold: settings.threshold });

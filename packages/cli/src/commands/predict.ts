@@ -1,8 +1,9 @@
 import { DataError, sigmoid } from '@tsrl/core';
 import { loadTexts } from '@tsrl/data/node';
 import { type BackendName, useBackend } from '@tsrl/tensor';
-import { scoreExamples } from '@tsrl/training';
 import { readSavedModel } from '../saved-model.js';
+import { threadCount } from '../settings.js';
+import { scoreSaved } from '../workers.js';
 
 export interface PredictArguments {
   readonly model: string;
@@ -10,10 +11,13 @@ export interface PredictArguments {
   readonly data?: string | undefined;
   readonly textColumn?: string | undefined;
   readonly backend?: BackendName | 'auto';
+  readonly threads?: number;
 }
 
 /** Writes a JSON line per text: the text, the probability of class 1, and the class at the model's threshold. */
-export async function predictCommand({ model, text, data, textColumn, backend }: PredictArguments): Promise<void> {
+export async function predictCommand(args: PredictArguments): Promise<void> {
+  const { model, text, data, textColumn } = args;
+  const threads = threadCount(args.threads);
   if ((text === undefined) === (data === undefined)) {
     throw new DataError(
       'tsrl predict',
@@ -22,12 +26,10 @@ export async function predictCommand({ model, text, data, textColumn, backend }:
   }
   if (text !== undefined && text.trim() === '') throw new DataError('--text', 'must be a text that is not empty');
   const texts = text !== undefined ? [text] : await loadTexts(data as string, { ...(textColumn && { textColumn }) });
-  await useBackend(backend);
+  const backend = await useBackend(args.backend);
   const { policy, settings } = await readSavedModel(model);
-  const { logits } = await scoreExamples(
-    policy,
-    texts.map((each) => policy.encode(each, settings.maxLength)),
-  );
+  const sequences = texts.map((each) => policy.encode(each, settings.maxLength));
+  const { logits } = await scoreSaved(policy, sequences, { directory: model, backend, threads });
   policy.dispose();
   policy.language.model.dispose();
   for (const [i, each] of texts.entries()) {
