@@ -29,4 +29,5 @@ export {
   type TokenGradients,
   type TokenSlopes,
 } from './softmax.js';
+export { type AdamWFactors, instantiateUpdates, type Updates } from './updates.js';
 export type { WasmMemory } from './web-assembly.js';

@@ -3,6 +3,7 @@ import { OptionError, type Schedule, toSchedule } from '@tsrl/core';
 import { expectFraction, expectLearningRate, expectNotNegative } from './check.js';
 import type { GradientTransform } from './gradient-transform.js';
 import { activeVariables, zeroMoments } from './moments.js';
+import { moveBy } from './move-by.js';
 
 export interface AdamWOptions {
   /** α, or α of the step (counted from 0). */
@@ -32,7 +33,8 @@ export interface AdamWOptions {
  * and tfjs is 1e-7.
  *
  * State: `adamW/m/NAME`, `adamW/v/NAME`, in float32, where v comes to rest within 1e-4 of a constant g²: half an ulp
- * over 1 − β₂.
+ * over 1 − β₂. Where the kernels of @tsrl/kernels are installed it is one pass over memory, on wasm over that of the old
+ * moments, which are the caller's no more; a clone of one stays what it was.
  *
  * @throws OptionError for options out of range, and in `update` for a schedule that gives no rate;
  *   ShapeError and StateError for gradients and states that do not fit the variables
@@ -59,32 +61,18 @@ export function adamW({
       tf.tidy(() => {
         const alpha = expectLearningRate('adamW', rate(state.step));
         const active = activeVariables('adamW', grads, state, variables, kinds);
-        // α m̂ / (√v̂ + ε) = α c₁ m / (c₂ √v + ε), with c₁ and c₂ computed in float64; one scalar each for all variables.
+        // α m̂ / (√v̂ + ε) = α c₁ m / (c₂ √v + ε), with c₁ and c₂ computed in float64.
         const c1 = 1 / (1 - beta1 ** (state.step + 1));
         const c2 = 1 / Math.sqrt(1 - beta2 ** (state.step + 1));
-        const [keepM, takeM, keepV, takeV, scale, root, floor, shrink] = [
-          beta1,
-          1 - beta1,
-          beta2,
-          1 - beta2,
-          -alpha * c1,
-          c2,
-          epsilon,
-          -alpha * weightDecay,
-        ].map((x) => tf.scalar(x)) as Eight<tf.Scalar>;
+        const factors = { beta1, beta2, scale: -alpha * c1, root: c2, epsilon, shrink: -alpha * weightDecay };
+        const move = moveBy(factors);
 
         const tensors = { ...state.tensors };
         const updates: Record<string, tf.Tensor> = {};
         for (const { variable, grad, keys, moments } of active) {
           const [mKey, vKey] = keys as [string, string];
-          const [oldM, oldV] = moments as [tf.Tensor, tf.Tensor];
           const decays = weightDecay > 0 && decay(variable.name);
-          const [m, v, update] = tf.tidy(() => {
-            const m = tf.add(tf.mul(oldM, keepM), tf.mul(grad, takeM));
-            const v = tf.add(tf.mul(oldV, keepV), tf.mul(tf.square(grad), takeV));
-            const step = tf.div(tf.mul(m, scale), tf.add(tf.mul(tf.sqrt(v), root), floor));
-            return [m, v, decays ? tf.add(step, tf.mul(variable, shrink)) : step];
-          });
+          const [m, v, update] = move({ moments: moments as [tf.Tensor, tf.Tensor], grad, variable, decays });
           tf.dispose(moments as tf.Tensor[]);
           Object.assign(tensors, { [mKey]: m, [vKey]: v });
           updates[variable.name] = update;
@@ -95,5 +83,3 @@ export function adamW({
 }
 
 const kinds = ['adamW/m', 'adamW/v'] as const;
-
-type Eight<T> = [T, T, T, T, T, T, T, T];

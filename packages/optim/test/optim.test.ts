@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as core from '@tsrl/core';
 import { createRng, type Rng } from '@tsrl/core';
+import { installFastKernels, uninstallFastKernels } from '@tsrl/kernels/tfjs';
 import { valueAndGrads } from '@tsrl/tensor';
 import { float32, forAllAsync, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   type AdamWOptions,
   adamW,
@@ -84,6 +85,17 @@ async function firstUpdates(transform: GradientTransform, grads: Values, at: Val
 const disposeAll = ({ updates, metrics, state }: TransformResult): void =>
   tf.dispose([updates, metrics, state.tensors] as tf.TensorContainer);
 
+const ways = ['by kernels', 'composed'] as const;
+
+/** With the kernels, which \`useBackend\` has installed, or without. */
+function compute(way: (typeof ways)[number]): void {
+  if (way === 'by kernels') return;
+  beforeEach(uninstallFastKernels);
+  afterEach(() => {
+    installFastKernels();
+  });
+}
+
 /** Algorithm 2 of Loshchilov and Hutter with the decay of PyTorch, element by element in float64. */
 function adamWOracle(start: Values, gradients: readonly Values[], options: AdamWOptions): Values {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, decay = () => true, learningRate } = options;
@@ -117,7 +129,9 @@ function adamWOracle(start: Values, gradients: readonly Values[], options: AdamW
  */
 const afterSteps = (steps: number) => ({ absolute: 1e-6 + steps * 1e-8, relative: 2e-5 });
 
-describe('adamW', () => {
+describe.each(ways)('adamW, %s', (way) => {
+  compute(way);
+
   const cases: [string, AdamWOptions][] = [
     ['its defaults', { learningRate: 0.01 }],
     ['decay and a schedule', { learningRate: warmup(10, cosine(0.02, 0.001, 150)), weightDecay: 0.1 }],
@@ -237,6 +251,60 @@ describe('adamW', () => {
   });
 });
 
+test('kernels and composed operations give the same moments and updates', async () => {
+  const shape = [37, 29];
+  const of = (seed: number, scale: number): tf.Tensor => {
+    const rng = createRng(seed);
+    return tf.tensor(
+      Array.from({ length: 37 * 29 }, () => scale * rng.normal()),
+      shape,
+    );
+  };
+  const result = async (): Promise<number[][]> => {
+    const w = tf.tidy(() => tf.variable(of(1, 1), true, 'w'));
+    const transform = chain(clipByGlobalNorm(3), adamW({ learningRate: 0.01, weightDecay: 0.1 }));
+    let state = transform.init([w]);
+    const values: number[][] = [];
+    for (let i = 2; i < 7; i++) {
+      const grads = { w: of(i, 10 ** (i % 3)) };
+      const { updates, state: next, metrics } = transform.update(grads, state, [w]);
+      state = next;
+      for (const x of [...Object.values(state.tensors), ...Object.values(updates), ...Object.values(metrics)]) {
+        values.push([...(await x.data())]);
+      }
+      applyUpdates([w], updates);
+      tf.dispose([grads, updates, metrics] as tf.TensorContainer);
+    }
+    tf.dispose(state.tensors as Record<string, tf.Tensor>);
+    tf.disposeVariables();
+    return values;
+  };
+  expect(tf.getKernel('TsrlAdamW', tf.getBackend())).toBeDefined();
+  const fast = await result();
+  uninstallFastKernels();
+  const slow = await result();
+  installFastKernels();
+  expect(fast.length).toBe(20);
+  // The norm is summed in float64 by the one and in float32 by the other, and clipped elements below 1 cancel in m.
+  fast.forEach((x, i) => {
+    expect(maxError(x, slow[i]!, { absolute: 6e-8, relative: 2e-6 })).toBeLessThan(1);
+  });
+});
+
+test('a copy of a moment, or of a state, keeps its numbers when the state moves on', async () => {
+  const variables = variablesOf({ b: [1, 2, 3, 4] });
+  const transform = adamW({ learningRate: 0.1 });
+  const first = step(transform, { b: [1, -1, 2, -2] }, transform.init(variables), variables);
+  const copy = tf.clone(first.tensors['adamW/m/b']!);
+  const before = [...(await copy.data())];
+  const second = step(transform, { b: [5, 5, 5, 5] }, first, variables);
+  expect([...(await copy.data())]).toEqual(before);
+  expect([...(await second.tensors['adamW/m/b']!.data())]).not.toEqual(before);
+  const third = step(transform, { b: [5, 5, 5, 5] }, second, variables);
+  expect([...(await copy.data())]).toEqual(before);
+  tf.dispose([copy, third.tensors] as tf.TensorContainer);
+});
+
 describe('sgd', () => {
   test.each([0, 0.9])('follows its definition, momentum %s', async (momentum) => {
     const rng = createRng(11);
@@ -264,7 +332,9 @@ describe('sgd', () => {
   });
 });
 
-describe('globalNorm and clipByGlobalNorm', () => {
+describe.each(ways)('globalNorm and clipByGlobalNorm, %s', (way) => {
+  compute(way);
+
   test('the norm is that of all gradients together', async () => {
     await forAllAsync(
       [fc.integer(), fc.constantFrom(1e-3, 1, 1e4)],

@@ -1,9 +1,11 @@
 import { onPrivateHeap } from '../../arrays/heap.js';
 import { instantiateLinearTokenGradients } from '../../linear-token-gradients.js';
+import { instantiateUpdates } from '../../updates.js';
 import { onCpu } from '../addressed-kernel.js';
 import type { FastKernel } from '../fast-kernel.js';
 import { linearTokenGradients } from '../linear-token-gradients.js';
 import { scaleBy } from '../scale-by.js';
+import { updateKernels } from '../updates.js';
 import { transformerKernels } from './layers.js';
 import { softmaxKernels } from './softmax.js';
 
@@ -13,4 +15,5 @@ export const cpuKernels: readonly FastKernel[] = [
   ...softmaxKernels,
   ...onCpu([linearTokenGradients], onPrivateHeap(instantiateLinearTokenGradients)),
   ...transformerKernels,
+  ...onCpu(updateKernels, onPrivateHeap(instantiateUpdates)),
 ];

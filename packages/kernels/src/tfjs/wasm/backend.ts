@@ -34,6 +34,7 @@ export interface WasmBackend {
   makeOutput(shape: number[], dtype: tf.DataType): tf.TensorInfo;
   /** A view of the heap: valid until the next allocation. */
   typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array | Int32Array | Uint8Array;
+  refCount(dataId: object): number;
   incRef(dataId: object): void;
   disposeData(dataId: object): boolean;
 }

@@ -15,6 +15,7 @@ import { onHeap } from './on-heap.js';
 import { softmaxKernels } from './softmax.js';
 import { repairedSum } from './sum.js';
 import { unsortedSegmentSum } from './unsorted-segment-sum.js';
+import { wasmUpdateKernels } from './updates.js';
 
 const gemmOf = onHeap(instantiateGemm);
 
@@ -84,6 +85,7 @@ export const wasmKernels: readonly FastKernel[] = [
   ...softmaxKernels,
   ...onWasm([linearTokenGradients], onHeap(instantiateLinearTokenGradients)),
   ...transformerKernels,
+  ...wasmUpdateKernels,
 ];
 
 /** An entry whose types say what those of tfjs do not. */
