@@ -24,7 +24,7 @@ const onEveryBackend = new Set(['kernels', 'tensor', 'losses', 'optim', 'policie
 const libraries = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const device = ['/usr/lib/chromium/vk_swiftshader_icd.json', `${libraries}/libvulkan.so.1`];
 const onWebgpu: Readonly<Record<string, string[]>> = device.every(existsSync)
-  ? { kernels: ['test/webgpu.test.ts'] }
+  ? { kernels: ['test/webgpu.test.ts'], tensor: ['test/webgpu.test.ts'] }
   : {};
 
 const project = (directory: string, backend: string, suffix: string, include = ['test/**/*.test.ts']) => ({
@@ -36,7 +36,7 @@ const project = (directory: string, backend: string, suffix: string, include = [
     name: `@tsrl/${directory}${suffix}`,
     include,
     env: { TSRL_BACKEND: backend },
-    testTimeout: 30_000,
+    testTimeout: backend === 'webgpu' ? 300_000 : 30_000,
     setupFiles: hostOnly.has(directory) ? [] : [path('vitest.setup.ts')],
     deps: { optimizer: { ssr: { enabled: !hostOnly.has(directory), include: gradientModules } } },
   },

@@ -43,13 +43,16 @@ function gradientOf(row: Row, dy: readonly number[]): number[] {
   const { length } = ids;
   const all = statisticsOf({ ...row, ids: x.map((_, j) => j), ignoreId: -1, entropy: true });
   const rowEntropy = all.at(-1) as number;
-  if (Number.isNaN(rowEntropy)) return x.map(() => Number.NaN);
+  const isWanted = (id: number): boolean => id !== ignoreId && id >= 0 && id < x.length;
+  const ofAll = ids.reduce((sum, id, k) => sum - (isWanted(id) ? (dy[k] as number) : 0), dy[length] as number);
+  const plays = ofAll !== 0 || (entropy && dy[length + 1] !== 0);
+  if (Number.isNaN(rowEntropy) && plays) return x.map(() => Number.NaN);
   return x.map((_, j) => {
-    const logProb = all[j] as number;
+    const logProb = plays ? (all[j] as number) : 0;
     const p = Math.exp(logProb);
     let slope = (dy[length] as number) * p;
     ids.forEach((id, k) => {
-      if (id === ignoreId || id < 0 || id >= x.length) return;
+      if (!isWanted(id)) return;
       slope += (dy[k] as number) * ((id === j ? 1 : 0) - p);
     });
     if (entropy && p > 0) slope -= (dy[length + 1] as number) * p * (logProb + rowEntropy);
@@ -195,8 +198,9 @@ describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and 
       { x: [-inf, -inf], ids: [0, -1, -100], ...plain },
       { x: [0, nan], ids: [0, 1, -100], ...plain },
       { x: [inf, 0], ids: [0, 1, -100], ...plain },
+      { x: [nan, 0], ids: [0, 1, -100], ...plain },
     ];
-    const dy = rows.map(() => [1, 2, 4, 0, 0]);
+    const dy = rows.map((_, i) => (i < 5 ? [1, 2, 4, 0, 0] : [0, 0, 4, 0, 0]));
     const { statistics, top, gradient } = await onDevice(rows, dy);
     const half = Math.log(0.5);
     const expected = [
@@ -205,11 +209,12 @@ describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and 
       [-inf, nan, 0, -inf, 0],
       [nan, nan, 0, nan, nan],
       [nan, nan, 0, nan, nan],
+      [nan, nan, 0, nan, nan],
     ];
     expect(maxError(statistics, expected.flat(), float32)).toBeLessThan(1);
-    expect(maxError(top, [0, -half, 0, 0, -3e38, 0, nan, nan, nan, nan], float32)).toBeLessThan(1);
-    // Row 2: choosing a masked entry pulls at its logit; the id outside does not.
-    expect(maxError(gradient, [-1.5, 1.5, -2, 2, 1, 0, nan, nan, nan, nan], float32)).toBeLessThan(1);
+    expect(maxError(top, [0, -half, 0, 0, -3e38, 0, nan, nan, nan, nan, nan, nan], float32)).toBeLessThan(1);
+    // Row 2: choosing a masked entry pulls at its logit, the id outside does not. Row 5: nothing is asked of the NaN.
+    expect(maxError(gradient, [-1.5, 1.5, -2, 2, 1, 0, nan, nan, nan, nan, 0, 0], float32)).toBeLessThan(1);
   });
 
   test('bits, not comparisons, tell what is no number', async () => {
@@ -286,7 +291,7 @@ describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and 
   });
 
   const fused = ['TsrlSelectiveLogSoftmax', 'TsrlSelectiveLogSoftmaxGrad'];
-  const corrected = ['Sum', 'Expm1', 'Log1p', 'Log'];
+  const corrected = ['Sum', 'Expm1', 'Log1p', 'Exp', 'Log', 'Sigmoid', 'Softplus'];
 
   test('are installed once, and can be taken out', () => {
     uninstallFastKernels();
@@ -310,13 +315,16 @@ describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and 
       delete backend.runWebGPUProgram;
       warn.mockRestore();
     }
-    expect(installFastKernels()).toHaveLength(6);
+    expect(installFastKernels()).toHaveLength(fused.length + corrected.length);
   });
 
   const functions = {
     expm1: [tf.expm1, Math.expm1],
     log1p: [tf.log1p, Math.log1p],
+    exp: [tf.exp, Math.exp],
     log: [tf.log, Math.log],
+    sigmoid: [tf.sigmoid, (x: number) => 1 / (1 + Math.exp(-x))],
+    softplus: [tf.softplus, (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))],
   } as const;
   test.each(Object.entries(functions))('%s keeps its digits, and its limits', async (_, [f, exact]) => {
     installFastKernels();

@@ -21,6 +21,16 @@ export const sum: Correction = (original) => (args) => {
   return args.backend.makeTensorInfo(outShape, dtype, values);
 };
 
+/** Of −1 < x; within 1e-6 of its size, where `log` is only that near to 0. */
+const logOnePlus = `
+  fn logOnePlus(x : f32) -> f32 {
+    if (abs(x) > 0.25) { return log(1.0 + x); }
+    // 2 artanh(x / (2 + x))
+    let s = x / (2.0 + x);
+    let t = s * s;
+    return 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0 + t * (1.0 / 9.0)))));
+  }`;
+
 /** tfjs computes exp(x) − 1, which is 0 at 1e-8. */
 export const expm1: Correction = elementwise(
   'tsrlExpm1',
@@ -39,27 +49,45 @@ export const log1p: Correction = elementwise(
   `
   if (x < -1.0) { return uniforms.NAN; }
   if (x == -1.0) { return -uniforms.INFINITY; }
-  if (abs(x) > 0.25) { return log(1.0 + x); }
-  // 2 artanh(x / (2 + x))
-  let s = x / (2.0 + x);
-  let t = s * s;
-  return 2.0 * s * (1.0 + t * (1.0 / 3.0 + t * (1.0 / 5.0 + t * (1.0 / 7.0 + t * (1.0 / 9.0)))));
+  return logOnePlus(x);
 `,
 );
 
-/** WGSL leaves log(0) to the device: SwiftShader says −88. */
+// WGSL leaves NaN, infinities and log(0) to the device: SwiftShader says exp(NaN) = ∞, sigmoid(NaN) = 0,
+// softplus(NaN) = ∞, log(NaN) = 89, log(0) = −88. A diverged log-prob must not end as a harmless loss.
+
+export const exp: Correction = elementwise(
+  'tsrlExp',
+  `
+  if (x > 89.0) { return uniforms.INFINITY; }
+  return exp(max(x, -120.0));
+`,
+);
+
 export const log: Correction = elementwise(
   'tsrlLog',
   `
   if (x < 0.0) { return uniforms.NAN; }
   if (x == 0.0) { return -uniforms.INFINITY; }
+  if (x == uniforms.INFINITY) { return x; }
   return log(x);
+`,
+);
+
+export const sigmoid: Correction = elementwise('tsrlSigmoid', 'return 1.0 / (1.0 + exp(min(-x, 88.0)));');
+
+export const softplus: Correction = elementwise(
+  'tsrlSoftplus',
+  `
+  if (x > 88.0) { return x; }
+  return max(x, 0.0) + logOnePlus(exp(max(-abs(x), -120.0)));
 `,
 );
 
 /** float32 by the body of a function of x, which is a number or +-infinity. */
 function elementwise(shaderKey: string, body: string): Correction {
   const code = `
+  ${logOnePlus}
   fn f(x : f32) -> f32 {
     if (isnan(x)) { return x; }
     ${body}

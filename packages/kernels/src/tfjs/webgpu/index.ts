@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { FastKernel } from '../fast-kernel.js';
 import type { WebgpuBackend } from './backend.js';
-import { expm1, log, log1p, sum, type WebgpuKernel } from './corrections.js';
+import { exp, expm1, log, log1p, sigmoid, softplus, sum, type WebgpuKernel } from './corrections.js';
 import { selectiveLogSoftmax } from './selective-log-softmax.js';
 import { selectiveLogSoftmaxGrad } from './selective-log-softmax-grad.js';
 
@@ -15,7 +15,10 @@ export const webgpuKernels: readonly FastKernel[] = [
   program('Sum', sum),
   program('Expm1', expm1),
   program('Log1p', log1p),
+  program('Exp', exp),
   program('Log', log),
+  program('Sigmoid', sigmoid),
+  program('Softplus', softplus),
 ];
 
 /** An entry whose types say what those of tfjs do not. */

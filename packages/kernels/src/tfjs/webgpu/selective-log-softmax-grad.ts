@@ -9,7 +9,8 @@ import { classify, type SelectiveLogSoftmaxAttributes, smallestExponent } from '
  *   dx_j = (Σ_k g_k 1[j = id_k] + p_j (n − Σ_k g_k − h (log p_j + H))) / τ,  log p_j = (x_j − M) / τ − log Σ
  *
  * where ids that are ignored or outside [0, V) are left out of both sums, and p_j (log p_j + H) is 0 where p_j is. A
- * row with a NaN or +∞ has gradient NaN. Ids that repeat are added up in their order: the result does not vary.
+ * row with a NaN or +∞ has gradient NaN, but not where n − Σ g and h are 0, so that p plays no part: masked tokens may
+ * hold anything. Ids that repeat are added up in their order: the result does not vary.
  */
 export function selectiveLogSoftmaxGrad(args: KernelArguments<Readonly<Record<string, unknown>>>): tf.TensorInfo {
   const { inputs, backend } = args;
@@ -62,14 +63,15 @@ const backward = (ids: boolean, entropy: boolean): string => `
         : ''
     }
 
+    let plays = ofAll != 0.0${entropy ? ' || ofEntropy != 0.0' : ''};
     for (var j = lane; j < size; j += ${rowWidth}) {
       let x = logits[start + j];
       var slope = 0.0;
-      if (isFinite(bitcast<u32>(x))) {
+      if (plays && isFinite(bitcast<u32>(x))) {
         let logProb = max((x - rowTop) / uniforms.temperature - logSum, ${smallestExponent});
         slope = exp(logProb) * (ofAll${entropy ? ' - ofEntropy * (logProb + rowEntropy)' : ''}) / uniforms.temperature;
       }
-      result[start + j] = select(uniforms.NAN, slope, known);
+      result[start + j] = select(slope, uniforms.NAN, plays && !known);
     }
     ${
       ids
@@ -77,7 +79,7 @@ const backward = (ids: boolean, entropy: boolean): string => `
     // An invocation adds to the columns that it has written itself, so that nobody waits for anybody.
     for (var k = 0; k < uniforms.chosen; k++) {
       let id = ids[row * uniforms.chosen + k];
-      if (known && isWanted(id, size) && id % ${rowWidth} == lane) {
+      if (isWanted(id, size) && id % ${rowWidth} == lane) {
         result[start + id] += dy[grads + k] / uniforms.temperature;
       }
     }`
