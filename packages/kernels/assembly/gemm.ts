@@ -4,7 +4,7 @@
 // The scheme is that of Goto and van de Geijn (2008): B is packed into panels of 8 columns, A into panels of 4 rows, a
 // panel of B stays in the first level of the cache and a block of A in the second.
 
-import { exp4, storeExpConstants } from './exp.js';
+import { exp4, LEAST, storeExpConstants } from './exp.js';
 import { strip, tile } from './tiles.js';
 
 // Functions of their own, for the reason that tiles.ts gives; so are the other exports but `gemm` and `scratchBytes`.
@@ -135,14 +135,7 @@ export function gemm(
 }
 
 /** C = f(C) for the rows and columns of one panel, which still are in the first level of the cache. */
-export function activate(
-  c: usize,
-  cRow: usize,
-  rows: usize,
-  columns: usize,
-  activation: u32,
-  constants: usize,
-): void {
+export function activate(c: usize, cRow: usize, rows: usize, columns: usize, activation: u32, constants: usize): void {
   const bytes = columns << 2;
   for (; rows > 0; rows--) {
     for (let j: usize = 0; j < bytes; ) {
@@ -157,7 +150,7 @@ export function activate(
   }
 }
 
-/** relu keeps NaN; gelu and silu are x / (1 + exp(-u)), with u bounded where that is x or 0 up to 1e-36. */
+/** relu keeps NaN; gelu and silu are x σ(u), by an exponential of −|u|, which never overflows. */
 function activationOf(x: v128, activation: u32, constants: usize): v128 {
   if (activation === RELU) return f32x4.pmax(x, f32x4.splat(0));
   let u = x;
@@ -166,10 +159,9 @@ function activationOf(x: v128, activation: u32, constants: usize): v128 {
     const cubic = f32x4.mul(f32x4.mul(x, x), f32x4.splat(0.07135481282));
     u = f32x4.mul(x, f32x4.add(cubic, f32x4.splat(1.5957691216)));
   }
-  u = f32x4.pmax(f32x4.pmin(u, f32x4.splat(88)), f32x4.splat(-88));
   const e = exp4(
-    u,
-    f32x4.splat(<f32>-Math.LOG2E),
+    f32x4.pmax(f32x4.neg(f32x4.abs(u)), f32x4.splat(LEAST / <f32>Math.LOG2E)),
+    f32x4.splat(<f32>Math.LOG2E),
     v128.load(constants),
     v128.load(constants, 16),
     v128.load(constants, 32),
@@ -177,7 +169,9 @@ function activationOf(x: v128, activation: u32, constants: usize): v128 {
     v128.load(constants, 64),
     v128.load(constants, 80),
   );
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), e));
+  const one = f32x4.splat(1);
+  const share = v128.bitselect(e, one, f32x4.lt(u, f32x4.splat(0)));
+  return f32x4.div(f32x4.mul(x, share), f32x4.add(one, e));
 }
 
 /** The part of a tile that lies inside C. */

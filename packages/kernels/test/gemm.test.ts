@@ -2,7 +2,7 @@ import { createRng, isTsrlError } from '@tsrl/core';
 import { forAll } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Heap, instantiateGemm } from '../src/index.ts';
+import { type GemmActivation, type Heap, instantiateGemm } from '../src/index.ts';
 import { multipliesRight } from '../src/probe.ts';
 
 // The types of Node 20 know WebAssembly only as a namespace.
@@ -65,9 +65,22 @@ const plain: Omit<Case, 'm' | 'k' | 'n'> = {
   accumulate: false,
 };
 
+interface End {
+  readonly bias?: ArrayLike<number> | undefined;
+  readonly activation?: GemmActivation | undefined;
+}
+
 /** The product as the kernel computes it; the numbers on both sides of the result must stay what they were. */
-function product(c: Case, a: ArrayLike<number>, b: ArrayLike<number>, before: ArrayLike<number>): Float32Array {
+function product(
+  c: Case,
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  before: ArrayLike<number>,
+  { bias, activation }: End = {},
+): Float32Array {
   heap.reset();
+  const biasAt = bias && heap.allocate(4 * bias.length);
+  if (biasAt) new Float32Array(heap.memory.buffer, biasAt, bias.length).set(bias);
   const { m, k, n, batch } = c;
   const guard = 16;
   const [aAt, bAt] = [heap.allocate(4 * a.length), heap.allocate(4 * b.length)];
@@ -92,6 +105,8 @@ function product(c: Case, a: ArrayLike<number>, b: ArrayLike<number>, before: Ar
     k,
     n,
     accumulate: c.accumulate,
+    ...(biasAt ? { bias: biasAt } : {}),
+    ...(activation ? { activation } : {}),
   });
   const around = view(guarded, before.length + 2 * guard);
   expect([...around.subarray(0, guard), ...around.subarray(guard + before.length)].every((x) => x === 12345)).toBe(
@@ -192,6 +207,61 @@ describe('gemm', () => {
       for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17]) {
         for (const k of [1, 2, 3, 4, 5, 8]) for (const flip of flags) check({ ...plain, ...flip, m, k, n });
       }
+    }
+  });
+
+  const activations: Record<GemmActivation, (x: number) => number> = {
+    relu: (x) => Math.max(x, 0),
+    // (1 + tanh u) / 2 = 1 / (1 + exp(-2u)), which does not cancel
+    gelu: (x) => x / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+    silu: (x) => x / (1 + Math.exp(-x)),
+  };
+
+  test('a bias for each column, and activations', () => {
+    const names = fc.constantFrom<GemmActivation | undefined>(undefined, 'relu', 'gelu', 'silu');
+    const anyDepth = fc.constantFrom(0, 1, 3, 70, 256, 300, 520);
+    forAll(
+      [anyCase, names, fc.boolean(), anyDepth],
+      (drawn, activation, biased, k) => {
+        const c: Case = { ...drawn, k };
+        const a = draw((c.sharedA ? 1 : c.batch) * c.m * k);
+        const b = draw((c.sharedB ? 1 : c.batch) * k * c.n);
+        const before = c.accumulate ? draw(c.batch * c.m * c.n) : new Float32Array(c.batch * c.m * c.n).fill(NaN);
+        const bias = biased ? draw(c.n) : undefined;
+        const got = product(c, a, b, before, { bias, activation });
+        const { values, sizes } = oracle(c, a, b, before);
+        const f = activation ? activations[activation] : (x: number): number => x;
+        const tight = (6 + 2 * Math.sqrt(k)) * 2 ** -24;
+        const worst = got.reduce((most, x, i) => {
+          const shift = bias?.[i % c.n] ?? 0;
+          const want = f(values[i]! + shift);
+          // The slopes of the activations are at most 1.13.
+          const bound = 1.13 * (sizes[i]! + Math.abs(shift)) * tight + (activation ? 5e-7 * Math.abs(want) : 0) + 1e-37;
+          const ratio = Math.abs(x - want) / bound;
+          return Number.isNaN(ratio) ? Infinity : Math.max(most, ratio);
+        }, 0);
+        expect(worst).toBeLessThan(1);
+      },
+      { runs: 500 },
+    );
+  });
+
+  test('activations over all that a float can be, and of NaN and infinities', () => {
+    const x = [...Array(2000).keys()].flatMap((i) => [10 ** (i / 60 - 12), -(10 ** (i / 60 - 12))]).map(Math.fround);
+    for (const [name, f] of Object.entries(activations)) {
+      const activation = name as GemmActivation;
+      const got = product({ ...plain, m: x.length, k: 1, n: 1 }, x, [1], x, { activation });
+      got.forEach((y, i) => {
+        const want = f(x[i]!);
+        // An exponential of −u has the roundings of u in it: about u 2⁻²², relatively. Below e⁻⁸⁸ it is 0.
+        const bound = (5e-7 + (x[i]! < 0 ? 88 * 2 ** -22 : 0)) * Math.abs(want) + 1e-36;
+        expect(Math.abs(y - want), `${name} of ${x[i]}: ${y}, not ${want}`).toBeLessThanOrEqual(bound);
+      });
+      const special = product({ ...plain, m: 3, k: 1, n: 1 }, [NaN, Infinity, -Infinity], [1], [0, 0, 0], {
+        activation,
+      });
+      expect([...special]).toEqual([NaN, Infinity, name === 'relu' ? 0 : special[2]]);
+      expect(special[2]).toBe(name === 'relu' ? 0 : NaN);
     }
   });
 
