@@ -1,4 +1,25 @@
 export {
+  type CausalAttentionArrays,
+  type CausalAttentionResults,
+  causalAttention,
+  causalAttentionGradient,
+} from './arrays/attention.js';
+export {
+  activate,
+  activateGradient,
+  causalSoftmax,
+  causalSoftmaxGradient,
+  layerNorm,
+  layerNormGradient,
+  type NormArrays,
+  type RotateArrays,
+  rmsNorm,
+  rmsNormGradient,
+  rotate,
+  swiglu,
+  swigluGradient,
+} from './arrays/layers.js';
+export {
   type RowStatistics,
   type SelectiveLogSoftmaxArrays,
   type SelectiveLogSoftmaxGradientArrays,

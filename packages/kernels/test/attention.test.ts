@@ -51,14 +51,15 @@ function oracle(sizes: AttentionSizes, { q, k, v, dOut, positions }: Numbers) {
     for (let h = 0; h < heads; h++) {
       const g = Math.floor((h * keyValueHeads) / heads);
       const keyAt = (j: number): number => ((b * length + j) * keyValueHeads + g) * d;
+      const keys = Array.from({ length }, (_, j) => turn(k, keyAt(j), j, 1));
+      const dKeys = keys.map(() => new Float64Array(d));
       for (let i = 0; i < queries; i++) {
         const at = ((b * queries + i) * heads + h) * d;
         const position = positions[b]! + i;
         const query = turn(q, at, position, 1);
         const scores: number[] = [];
         for (let j = 0; j <= position; j++) {
-          const key = turn(k, keyAt(j), j, 1);
-          scores.push(query.reduce((sum, x, c) => sum + x * key[c]!, 0) / Math.sqrt(d));
+          scores.push(query.reduce((sum, x, c) => sum + x * keys[j]![c]!, 0) / Math.sqrt(d));
         }
         const largest = Math.max(...scores);
         const total = scores.reduce((sum, s) => sum + Math.exp(s - largest), 0);
@@ -76,17 +77,15 @@ function oracle(sizes: AttentionSizes, { q, k, v, dOut, positions }: Numbers) {
         const dQuery = new Float64Array(d);
         for (let j = 0; j <= position; j++) {
           const dScore = (p[j]! * (dp[j]! - mean)) / Math.sqrt(d);
-          const key = turn(k, keyAt(j), j, 1);
-          for (let c = 0; c < d; c++) dQuery[c]! += dScore * key[c]!;
-          const dKey = turn(
-            query.map((x) => dScore * x),
-            0,
-            j,
-            -1,
-          );
-          for (let c = 0; c < d; c++) dk[keyAt(j) + c]! += dKey[c]!;
+          for (let c = 0; c < d; c++) {
+            dQuery[c]! += dScore * keys[j]![c]!;
+            dKeys[j]![c]! += dScore * query[c]!;
+          }
         }
         dq.set(turn(dQuery, 0, position, -1), at);
+      }
+      for (const [j, dKey] of dKeys.entries()) {
+        for (const [c, value] of turn(dKey, 0, j, -1).entries()) dk[keyAt(j) + c]! += value;
       }
     }
   }

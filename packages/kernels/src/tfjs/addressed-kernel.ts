@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { floatsAt, integersAt, privateHeap } from '../arrays/heap.js';
+import { pass } from '../arrays/pass.js';
 import type { FastKernel, Probe } from './fast-kernel.js';
 import type { WasmKernel } from './wasm/backend.js';
 import type { OnHeap } from './wasm/on-heap.js';
@@ -47,28 +47,11 @@ export function onCpu<Family>(
       const cpu = backend as unknown as CpuBackend;
       const tensors = kernel.inputs.map((name) => inputs[name] as tf.TensorInfo);
       const shapes = tensors.map(({ shape }) => shape);
-      const sizes = kernel.outputs(shapes, attrs);
       const numbers = tensors.map(({ dataId }) => cpu.readSync(dataId));
-      const borrowed: number[] = [];
-      const allocate = (size: number): number => {
-        const address = privateHeap().allocate(4 * size);
-        borrowed.push(address);
-        return address;
-      };
-      try {
-        const from = numbers.map(({ length }) => allocate(length));
-        const to = sizes.map((shape) => allocate(sizeOf(shape)));
-        for (const [i, values] of numbers.entries()) {
-          const view = tensors[i]?.dtype === 'int32' ? integersAt : floatsAt;
-          view(from[i] as number, values.length).set(values);
-        }
-        kernel.run(family(), from, to, shapes, attrs);
-        return sizes.map((shape, i) =>
-          cpu.makeTensorInfo([...shape], 'float32', floatsAt(to[i] as number, sizeOf(shape)).slice()),
-        );
-      } finally {
-        for (const address of borrowed) privateHeap().free(address);
-      }
+      const results = kernel.outputs(shapes, attrs);
+      return pass(numbers, results.map(sizeOf), (from, to) => kernel.run(family(), from, to, shapes, attrs)).map(
+        (values, i) => cpu.makeTensorInfo([...(results[i] ?? [])], 'float32', values),
+      );
     }),
   );
 }
