@@ -143,7 +143,7 @@ const slope = fc.integer({ min: -32, max: 32 }).map((k) => k / 32);
 const vocabulary = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 1, max: 70 }) },
   { weight: 2, arbitrary: fc.constantFrom(255, 256, 257) },
-  { weight: 1, arbitrary: fc.constant(1000) },
+  { weight: 1, arbitrary: fc.constantFrom(1000, 4099) },
 );
 const batch = fc
   .record({

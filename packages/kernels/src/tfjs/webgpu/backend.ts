@@ -10,7 +10,7 @@ export interface Program {
   readonly dispatchLayout: { readonly x: readonly number[] };
   /** Workgroups; tfjs folds more than a dimension holds into further dimensions, rounded up. */
   readonly dispatch: readonly [number, number, number];
-  /** Names the compiled code, to which tfjs adds ranks and dtypes: equal keys must have equal code. */
+  /** Names the compiled code, to which tfjs adds ranks, dtypes and the size of a workgroup: equal keys must have equal code. */
   readonly shaderKey: string;
   getUserCode(): string;
 }
@@ -38,14 +38,15 @@ export interface KernelArguments<Attributes> {
   readonly attrs: Attributes;
 }
 
-/** Invocations that share a row; every device offers as many. */
-export const rowWidth = 256;
+/** How many invocations share a row; every device offers 256. */
+export const lanesOf = (columns: number): number => (columns < 4096 ? 64 : 256);
 
-/** A program with one workgroup for each row of a [rows, columns] output. */
+/** A program with one workgroup of so many lanes for each row of a [rows, columns] output. */
 export function rowProgram(
   shaderKey: string,
   variableNames: readonly string[],
   outputShape: readonly [number, number],
+  lanes: number,
   uniforms: string,
   code: string,
 ): Program {
@@ -53,7 +54,7 @@ export function rowProgram(
     variableNames,
     uniforms,
     outputShape,
-    workgroupSize: [rowWidth, 1, 1],
+    workgroupSize: [lanes, 1, 1],
     dispatchLayout: { x: [0, 1] },
     dispatch: [outputShape[0], 1, 1],
     shaderKey,

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type KernelArguments, rowProgram, rowWidth } from './backend.js';
+import { type KernelArguments, lanesOf, rowProgram } from './backend.js';
 import { classify, type SelectiveLogSoftmaxAttributes, smallestExponent } from './selective-log-softmax.js';
 
 /**
@@ -21,12 +21,14 @@ export function selectiveLogSoftmaxGrad(args: KernelArguments<Readonly<Record<st
   >;
   const chosen = ids.shape[1] as number;
   const names = ['logits', 'top', 'dy', ...(attrs.entropy ? ['statistics'] : []), ...(chosen > 0 ? ['ids'] : [])];
+  const lanes = lanesOf(logits.shape[1] as number);
   const program = rowProgram(
     `tsrlSelectiveLogSoftmaxGrad_${chosen > 0}_${attrs.entropy}`,
     names,
     logits.shape as [number, number],
+    lanes,
     'temperature : f32, ignoreId : i32, chosen : i32,',
-    backward(chosen > 0, attrs.entropy),
+    backward(lanes, chosen > 0, attrs.entropy),
   );
   const tensors = [logits, top, dy, ...(attrs.entropy ? [statistics] : []), ...(chosen > 0 ? [ids] : [])];
   return backend.runWebGPUProgram(program, tensors, 'float32', [
@@ -36,13 +38,13 @@ export function selectiveLogSoftmaxGrad(args: KernelArguments<Readonly<Record<st
   ]);
 }
 
-const backward = (ids: boolean, entropy: boolean): string => `
+const backward = (lanes: number, ids: boolean, entropy: boolean): string => `
   ${classify}
   ${ids ? isWanted : ''}
 
   fn main(index : i32) {
-    let row = index / ${rowWidth};
-    let lane = index % ${rowWidth};
+    let row = index / ${lanes};
+    let lane = index % ${lanes};
     if (row >= uniforms.logitsShape[0]) { return; }
     let size = uniforms.logitsShape[1];
     let start = row * size;
@@ -64,7 +66,7 @@ const backward = (ids: boolean, entropy: boolean): string => `
     }
 
     let plays = ofAll != 0.0${entropy ? ' || ofEntropy != 0.0' : ''};
-    for (var j = lane; j < size; j += ${rowWidth}) {
+    for (var j = lane; j < size; j += ${lanes}) {
       let x = logits[start + j];
       var slope = 0.0;
       if (plays && isFinite(bitcast<u32>(x))) {
@@ -79,7 +81,7 @@ const backward = (ids: boolean, entropy: boolean): string => `
     // An invocation adds to the columns that it has written itself, so that nobody waits for anybody.
     for (var k = 0; k < uniforms.chosen; k++) {
       let id = ids[row * uniforms.chosen + k];
-      if (isWanted(id, size) && id % ${rowWidth} == lane) {
+      if (isWanted(id, size) && id % ${lanes} == lane) {
         result[start + id] += dy[grads + k] / uniforms.temperature;
       }
     }`

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type KernelArguments, rowProgram, rowWidth } from './backend.js';
+import { type KernelArguments, lanesOf, rowProgram } from './backend.js';
 
 export interface SelectiveLogSoftmaxAttributes {
   readonly temperature: number;
@@ -25,12 +25,14 @@ export function selectiveLogSoftmax(args: KernelArguments<Readonly<Record<string
   const width = chosen + (attrs.entropy ? 2 : 1);
   if (rows === 0) return [backend.makeTensorInfo([0, width], 'float32'), backend.makeTensorInfo([0, 2], 'float32')];
 
+  const lanes = lanesOf(logits.shape[1] as number);
   const program = rowProgram(
     `tsrlSelectiveLogSoftmax_${chosen > 0}_${attrs.entropy}`,
     chosen > 0 ? ['logits', 'ids'] : ['logits'],
     [rows, width + 2],
+    lanes,
     'temperature : f32, ignoreId : i32, chosen : i32,',
-    forward(chosen > 0, attrs.entropy),
+    forward(lanes, chosen > 0, attrs.entropy),
   );
   const packed = backend.runWebGPUProgram(program, chosen > 0 ? [logits, ids] : [logits], 'float32', [
     { type: 'float32', data: [attrs.temperature] },
@@ -62,12 +64,12 @@ export const classify = `
  */
 export const smallestExponent = '-120.0';
 
-const forward = (ids: boolean, entropy: boolean): string => `
-  var<workgroup> tops : array<f32, ${rowWidth}>;
-  var<workgroup> sums : array<f32, ${rowWidth}>;
-  ${entropy ? `var<workgroup> moments : array<f32, ${rowWidth}>;` : ''}
+const forward = (lanes: number, ids: boolean, entropy: boolean): string => `
+  var<workgroup> tops : array<f32, ${lanes}>;
+  var<workgroup> sums : array<f32, ${lanes}>;
+  ${entropy ? `var<workgroup> moments : array<f32, ${lanes}>;` : ''}
   // An entry that is NaN or +infinity: neither has a softmax.
-  var<workgroup> bad : array<u32, ${rowWidth}>;
+  var<workgroup> bad : array<u32, ${lanes}>;
   ${classify}
 
   fn exponent(x : f32, top : f32) -> f32 {
@@ -75,8 +77,8 @@ const forward = (ids: boolean, entropy: boolean): string => `
   }
 
   fn main(index : i32) {
-    let row = index / ${rowWidth};
-    let lane = index % ${rowWidth};
+    let row = index / ${lanes};
+    let lane = index % ${lanes};
     let size = uniforms.logitsShape[1];
     // A row too many reads the last one, and writes nothing.
     let start = min(row, uniforms.logitsShape[0] - 1) * size;
@@ -85,7 +87,7 @@ const forward = (ids: boolean, entropy: boolean): string => `
     var sum = 0.0;
     var moment = 0.0;  // sum of exp(y) y, where y = (x - top) / temperature
     var isBad = 0u;
-    for (var j = lane; j < size; j += ${rowWidth}) {
+    for (var j = lane; j < size; j += ${lanes}) {
       let x = logits[start + j];
       let bits = bitcast<u32>(x);
       if (isFinite(bits)) {
@@ -106,30 +108,27 @@ const forward = (ids: boolean, entropy: boolean): string => `
     }
 
     tops[lane] = top;
+    sums[lane] = sum;
+    ${entropy ? 'moments[lane] = moment;' : ''}
     bad[lane] = isBad;
     workgroupBarrier();
-    for (var half = ${rowWidth / 2}; half > 0; half /= 2) {
+    for (var half = ${lanes / 2}; half > 0; half /= 2) {
       if (lane < half) {
-        tops[lane] = max(tops[lane], tops[lane + half]);
-        bad[lane] |= bad[lane + half];
-      }
-      workgroupBarrier();
-    }
-    let rowTop = tops[0];
-    let shift = exponent(top, rowTop);
-    let factor = exp(shift);
-    sums[lane] = factor * sum;
-    ${entropy ? 'moments[lane] = factor * (moment + shift * sum);' : ''}
-    workgroupBarrier();
-    for (var half = ${rowWidth / 2}; half > 0; half /= 2) {
-      if (lane < half) {
-        sums[lane] += sums[lane + half];
-        ${entropy ? 'moments[lane] += moments[lane + half];' : ''}
+        let other = lane + half;
+        let both = max(tops[lane], tops[other]);
+        let shift = vec2<f32>(exponent(tops[lane], both), exponent(tops[other], both));
+        let factor = exp(shift);
+        let pair = vec2<f32>(sums[lane], sums[other]);
+        ${entropy ? 'moments[lane] = dot(factor, vec2<f32>(moments[lane], moments[other]) + shift * pair);' : ''}
+        sums[lane] = dot(factor, pair);
+        tops[lane] = both;
+        bad[lane] |= bad[other];
       }
       workgroupBarrier();
     }
 
     if (row >= uniforms.logitsShape[0]) { return; }
+    let rowTop = tops[0];
     let rowSum = sums[0];
     let empty = rowSum == 0.0;
     let logSum = select(log(max(rowSum, 1.0)), 0.0, empty);
@@ -143,12 +142,12 @@ const forward = (ids: boolean, entropy: boolean): string => `
       result[end - 2] = select(uniforms.NAN, rowTop, known);
       result[end - 1] = select(uniforms.NAN, logSum, known);
     }
-    ${ids ? chooseIds : ''}
+    ${ids ? chooseIds(lanes) : ''}
   }
 `;
 
-const chooseIds = `
-    for (var k = lane; k < uniforms.chosen; k += ${rowWidth}) {
+const chooseIds = (lanes: number): string => `
+    for (var k = lane; k < uniforms.chosen; k += ${lanes}) {
       let id = ids[row * uniforms.chosen + k];
       var logProb = uniforms.NAN;
       if (id == uniforms.ignoreId) {
