@@ -104,17 +104,16 @@ export const heads: readonly Operation[] = [
 ];
 
 /** The head of a language model in chunks of tokens, against all logits at once: both ours. */
-export const chunked: TensorCase = {
+export const chunked = (tokens: number, hidden: number, vocabulary: number): TensorCase => ({
   subject: 'PPO with entropy behind an output projection',
-  variant: '[1024, 512] [32000, 512], forward + backward',
+  variant: `[${tokens}, ${hidden}] [${vocabulary}, ${hidden}], forward + backward`,
   detail:
     'loss and its gradients in the hidden states and in the projection, by fromHidden; its chunks of 16 MB live in the ' +
     'kernel and are not among the tensors counted as memory',
   seconds: 25,
-  work: { flop: 6 * 1024 * 512 * 32_000 },
+  work: { flop: 6 * tokens * hidden * vocabulary },
   prepare() {
     const rng = createRng(0);
-    const [tokens, hidden, vocabulary] = [1024, 512, 32_000];
     const states = numbers<tf.Rank.R3>([1, tokens, hidden], rng);
     const weight = numbers<tf.Rank.R2>([vocabulary, hidden], rng, 0.2);
     const chosen = ids<tf.Rank.R2>([1, tokens], vocabulary, rng);
@@ -142,4 +141,4 @@ export const chunked: TensorCase = {
       dispose: () => tf.dispose([states, weight, constants]),
     };
   },
-};
+});

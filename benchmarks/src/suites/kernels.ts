@@ -11,7 +11,7 @@ import type { Suite } from '../suite.js';
 
 export const kernelCases: readonly TensorCase[] = [
   ...[...tokenLosses, ...logProbs, ...heads].flatMap(casesOf),
-  chunked,
+  chunked(1024, 512, 32_000),
   ...[...matMul, ...layers, ...rows].flatMap(casesOf),
   ...optimizer,
 ];
