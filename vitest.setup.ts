@@ -3,16 +3,18 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { type BackendName, useBackend } from '@tsrl/tensor';
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { openDevice } from './packages/kernels/test/webgpu-device.ts';
-import { registerSynchronousWebgpu } from './packages/kernels/test/webgpu-synchronous.ts';
 
 tf.enableProdMode();
 
 beforeAll(async () => {
   if (process.env['TSRL_BACKEND'] === 'webgpu') {
+    const { openDevice } = await import('./packages/kernels/test/webgpu-device.ts');
     openDevice();
     // Node waits for a device; the tests of all backends read at once.
-    if (!expect.getState().testPath?.endsWith('webgpu.test.ts')) registerSynchronousWebgpu();
+    if (!expect.getState().testPath?.endsWith('webgpu.test.ts')) {
+      const { registerSynchronousWebgpu } = await import('./packages/kernels/test/webgpu-synchronous.ts');
+      registerSynchronousWebgpu();
+    }
   }
   await useBackend(process.env['TSRL_BACKEND'] as BackendName); // with its repairs, as users have it
 });

@@ -174,7 +174,7 @@ const batch = fc
   });
 
 const elsewhere = process.env['TSRL_BACKEND'] !== 'webgpu';
-describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, where chromium and libvulkan1 of Debian are)', () => {
+describe.skipIf(elsewhere)('webgpu kernels (project :webgpu, which needs chromium and libvulkan1 of Debian)', () => {
   test('agree with the formulas in float64, whatever the logits and ids', async () => {
     installFastKernels();
     await forAllAsync([batch], ({ rows, dy }) => check(rows, dy));

@@ -52,47 +52,50 @@ describe.skipIf(onWebgpu)("useBackend('webgpu') says what is missing", () => {
   });
 });
 
-describe.skipIf(!onWebgpu)("useBackend('webgpu') in Node (project :webgpu, where chromium and libvulkan1 are)", () => {
-  const [rows, size] = [12, 1031];
-  const rng = createRng(7);
-  const x = Array.from({ length: rows * size }, () => 4 * rng.normal());
-  x.fill(Number.NEGATIVE_INFINITY, 3, 500);
-  const ids = Array.from({ length: rows * 2 }, (_, i) => (i === 5 ? -100 : (i * 389) % size));
-  const options = { temperature: 0.7 };
-  const functions: Record<string, (logits: tf.Tensor) => tf.Tensor> = {
-    selectiveLogSoftmax: (logits) => selectiveLogSoftmax(logits, tf.tensor(ids, [3, 4, 2], 'int32'), options),
-    logNormalizer: (logits) => logNormalizer(logits, options),
-    entropy: (logits) => entropy(logits, options),
-  };
+describe.skipIf(!onWebgpu)(
+  "useBackend('webgpu') in Node (project :webgpu, which needs chromium and libvulkan1 of Debian)",
+  () => {
+    const [rows, size] = [12, 1031];
+    const rng = createRng(7);
+    const x = Array.from({ length: rows * size }, () => 4 * rng.normal());
+    x.fill(Number.NEGATIVE_INFINITY, 3, 500);
+    const ids = Array.from({ length: rows * 2 }, (_, i) => (i === 5 ? -100 : (i * 389) % size));
+    const options = { temperature: 0.7 };
+    const functions: Record<string, (logits: tf.Tensor) => tf.Tensor> = {
+      selectiveLogSoftmax: (logits) => selectiveLogSoftmax(logits, tf.tensor(ids, [3, 4, 2], 'int32'), options),
+      logNormalizer: (logits) => logNormalizer(logits, options),
+      entropy: (logits) => entropy(logits, options),
+    };
 
-  /** Value and gradient, weighted so that positions differ. */
-  const measure = async (f: (logits: tf.Tensor) => tf.Tensor): Promise<number[]> => {
-    const logits = tf.tensor(x, [3, 4, size]);
-    const value = tf.tidy(() => f(logits));
-    const gradient = tf.grad((y) => {
-      const out = f(y);
-      return tf.sum(tf.mul(out, tf.reshape(tf.range(1, out.size + 1), out.shape)));
-    })(logits);
-    const numbers = [...(await value.data()), ...(await gradient.data())];
-    tf.dispose([logits, value, gradient]);
-    return numbers;
-  };
+    /** Value and gradient, weighted so that positions differ. */
+    const measure = async (f: (logits: tf.Tensor) => tf.Tensor): Promise<number[]> => {
+      const logits = tf.tensor(x, [3, 4, size]);
+      const value = tf.tidy(() => f(logits));
+      const gradient = tf.grad((y) => {
+        const out = f(y);
+        return tf.sum(tf.mul(out, tf.reshape(tf.range(1, out.size + 1), out.shape)));
+      })(logits);
+      const numbers = [...(await value.data()), ...(await gradient.data())];
+      tf.dispose([logits, value, gradient]);
+      return numbers;
+    };
 
-  test('is the current backend, with its kernels', async () => {
-    expect(await useBackend('webgpu')).toBe('webgpu');
-    expect(tf.getBackend()).toBe('webgpu');
-    expect(installFastKernels()).toContain('TsrlSelectiveLogSoftmax');
-  });
+    test('is the current backend, with its kernels', async () => {
+      expect(await useBackend('webgpu')).toBe('webgpu');
+      expect(tf.getBackend()).toBe('webgpu');
+      expect(installFastKernels()).toContain('TsrlSelectiveLogSoftmax');
+    });
 
-  test.each(Object.entries(functions))('%s is the same by kernel and by operations of tfjs', async (_, f) => {
-    installFastKernels();
-    const { numBytes } = tf.memory();
-    const byKernel = await measure(f);
-    uninstallFastKernels();
-    const composed = await measure(f);
-    installFastKernels();
-    expect(byKernel.every((value) => !Number.isNaN(value))).toBe(true);
-    expect(maxError(byKernel, composed, float32)).toBeLessThan(1);
-    expect(tf.memory().numBytes).toBe(numBytes);
-  });
-});
+    test.each(Object.entries(functions))('%s is the same by kernel and by operations of tfjs', async (_, f) => {
+      installFastKernels();
+      const { numBytes } = tf.memory();
+      const byKernel = await measure(f);
+      uninstallFastKernels();
+      const composed = await measure(f);
+      installFastKernels();
+      expect(byKernel.every((value) => !Number.isNaN(value))).toBe(true);
+      expect(maxError(byKernel, composed, float32)).toBeLessThan(1);
+      expect(tf.memory().numBytes).toBe(numBytes);
+    });
+  },
+);
