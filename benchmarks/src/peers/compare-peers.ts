@@ -73,7 +73,8 @@ export async function comparePeers(
     await peer.give(ours.inputs);
     for (const { name, formulation, settings: how, needs } of subject.formulations) {
       for (const threads of threadCounts) {
-        const contestant = { name, threads, settings: describe(settings, allocator, how, needs) };
+        const called = contestantName(name, allocator);
+        const contestant = { name: called, threads, settings: describe(settings, allocator, how, needs) };
         if (needs !== undefined && settings.versions[needs] === undefined) {
           left.push({ ...contestant, problem: `${needs} is not installed` });
           continue;
@@ -85,7 +86,7 @@ export async function comparePeers(
           left.push({ ...contestant, problem: (error as Error).message });
           continue;
         }
-        const apart = compareResults(`${subject.subject} ${subject.variant}, ${name}`, prepared, expected, tolerance);
+        const apart = compareResults(`${subject.subject} ${subject.variant}, ${called}`, prepared, expected, tolerance);
         entrants.push({
           contestant: { ...contestant, difference: apart },
           run: async () => (await prepared.run()).ms,
@@ -116,6 +117,9 @@ export function compareResults(who: string, { results }: PeerRun, expected: Resu
   }
   return largest;
 }
+
+export const contestantName = (name: string, allocator: Allocator): string =>
+  allocator === 'tuned' ? `${name}, tuned malloc` : name;
 
 export function describe(
   { versions, blas, loaded }: PeerSettings,

@@ -6,7 +6,7 @@ import type { Comparison } from '../result.js';
 import { build } from '../training/model.js';
 import { flopOf, type Model, models } from '../training/sizes.js';
 import { startTrainer, type Trainer } from '../training/trainer.js';
-import { compareResults, describe, type Formulation, type Peers } from './compare-peers.js';
+import { compareResults, contestantName, describe, type Formulation, type Peers } from './compare-peers.js';
 import type { PeerArray, PeerSettings } from './server.js';
 import { type Entrant, timeInTurn } from './time-in-turn.js';
 
@@ -66,11 +66,12 @@ export async function compareTrainingStep(peers: Peers, settings: PeerSettings, 
     for (const allocator of ['default', 'tuned'] as const) {
       await peers[allocator].give(inputs);
       for (const { name, formulation, settings: how, needs } of formulations) {
+        if (settings.versions['transformers'] === undefined) continue;
         for (const threads of [1, 2]) {
           const prepared = await peers[allocator].prepare({ task: 'training_step', formulation, threads, options });
           const apart = compareResults(`Llama 5M step, ${name}`, prepared, expected, tolerance);
           entrants.push({
-            contestant: { name, threads, settings: describe(settings, allocator, how, needs), difference: apart },
+            contestant: { name: contestantName(name, allocator), threads, settings: describe(settings, allocator, how, needs), difference: apart },
             run: async () => (await prepared.run()).ms,
           });
         }
