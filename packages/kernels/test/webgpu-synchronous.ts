@@ -143,6 +143,11 @@ class Synchronous extends tf.KernelBackend {
     return { unreliable: false };
   }
 
+  override async time(run: () => void): Promise<tf.BackendTimingInfo> {
+    run();
+    return { kernelMs: { error: 'not measured' } };
+  }
+
   override floatPrecision(): 32 {
     return 32;
   }
