@@ -3,12 +3,12 @@
 // square, and the way back computes them again (Dao et al. 2022). A query whose position is p sees the keys 0 to p.
 // What lies behind is never read into a sum, so that not even NaN comes from the future.
 
-import { packA, packB } from './gemm';
+import { packA, packB, packTransposed } from './gemm';
 import { dot, exponentials, prepare, rotateHead, top, workBytes } from './layers';
-import { tile, tileOfPanel, tileOfRows } from './tiles';
+import { tile } from './tiles';
 
 // Functions of their own, for the reason that tiles.ts gives.
-export { dot, exponentials, packA, packB, prepare, rotateHead, tile, tileOfPanel, tileOfRows, top, workBytes };
+export { dot, exponentials, packA, packB, packTransposed, prepare, rotateHead, tile, top, workBytes };
 
 /** Queries of one block. */
 const BLOCK: usize = 64;
@@ -26,18 +26,27 @@ function scoreStep(length: usize): usize {
   return eights(length) + 8;
 }
 
+/** Floats of four rows of scores, or of four columns of a block. */
+// @ts-ignore: decorator
+@inline
+function panelSize(length: usize): usize {
+  return max(eights(length), BLOCK) << 2;
+}
+
 /** How many bytes `attention` needs at `workspace`. */
 export function workspaceBytes(length: usize, size: usize): usize {
   const rows = eights(length);
   const wide = eights(size);
-  return (rows * wide * 2 + rows * size + BLOCK * (scoreStep(length) + 2 * size + wide)) << 2;
+  return (rows * wide * 2 + rows * size + BLOCK * (scoreStep(length) + 2 * size) + wide * 4 + panelSize(length)) << 2;
 }
 
 /** How many bytes `attentionGradient` needs at `workspace`. */
 export function gradientWorkspaceBytes(length: usize, size: usize): usize {
   const rows = eights(length);
   const wide = eights(size);
-  return (rows * wide * 5 + rows * size + BLOCK * (scoreStep(length) * 2 + 3 * size + 3 * wide)) << 2;
+  return (
+    (rows * wide * 5 + rows * size + BLOCK * (scoreStep(length) * 2 + 3 * size + 2 * wide) + wide * 4 + panelSize(length)) << 2
+  );
 }
 
 /** Rows of one head side by side, turned by their positions where there is a table, times `scale`. */
@@ -64,15 +73,24 @@ export function moveRow(from: usize, table: usize, sign: f32, scale: f32, to: us
     rotateHead(from, table, sign, to, size);
     from = to;
   }
+  scaleRow(from, scale, to, size);
+}
+
+/** to = scale · from over n numbers. */
+// @ts-ignore: decorator
+@inline
+function scaleRow(from: usize, scale: f32, to: usize, n: usize): void {
   const factor = f32x4.splat(scale);
-  const bytes = size << 2;
+  const bytes = n << 2;
   let at: usize = 0;
   for (; at + 16 <= bytes; at += 16) v128.store(to + at, f32x4.mul(v128.load(from + at), factor));
   for (; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at) * scale);
 }
 
 /** to += factor · from over n numbers. */
-export function add(factor: f32, from: usize, to: usize, n: usize): void {
+// @ts-ignore: decorator
+@inline
+function add(factor: f32, from: usize, to: usize, n: usize): void {
   const c = f32x4.splat(factor);
   const bytes = n << 2;
   let at: usize = 0;
@@ -104,7 +122,8 @@ export function scoreTiles(
 
 /**
  * Four rows of to = W X, where row i of W counts up to column `first` + i. `w` has rows of `step` floats, X [length, size]
- * lies in panels, and again in rows of `xStep` bytes; `to` has four rows of `wide` floats.
+ * lies in panels, and again in rows of `xStep` bytes; `to` has four rows of `wide` floats. What stands in rows of W from
+ * `rows` on does not matter. `panel` is room for four rows of W.
  */
 export function mixTile(
   w: usize,
@@ -118,14 +137,12 @@ export function mixTile(
   length: usize,
   size: usize,
   wide: usize,
+  panel: usize,
 ): void {
   const shared = first + 1;
-  // Where there are less than four rows, the first stands in for the others.
-  const w1 = w + (rows > 1 ? step << 2 : 0);
-  const w2 = w + (rows > 2 ? step << 3 : 0);
-  const w3 = w + (rows > 3 ? (step << 2) * 3 : 0);
+  packTransposed(w, step << 2, shared, panel, 16);
   for (let c: usize = 0; c < wide; c += 8) {
-    tileOfRows(w, w1, w2, w3, panels + ((c * length) << 2), 32, shared, to + (c << 2), wide << 2, false);
+    tile(panel, panels + ((c * length) << 2), shared, 0, to + (c << 2), wide << 2, false);
   }
   for (let i: usize = 1; i < rows; i++) {
     for (let j = shared; j <= first + i; j++) {
@@ -136,7 +153,8 @@ export function mixTile(
 
 /**
  * to += Wᵀ X: W [rows, length] lies in rows of `step` floats, its row i counts up to column `first` + i; X [rows, size]
- * lies in panels, and again in rows of `xStep` bytes; `to` has rows of `wide` floats.
+ * lies in panels, and again in rows of `xStep` bytes; `to` has rows of `wide` floats. `panel` is room for four columns
+ * of W.
  */
 export function addTransposed(
   w: usize,
@@ -150,23 +168,17 @@ export function addTransposed(
   length: usize,
   size: usize,
   wide: usize,
+  panel: usize,
 ): void {
   const last = min(length, first + rows);
   for (let j: usize = 0; j < last; j += 4) {
     // From the first row that sees all four columns.
     const start = j + 3 > first ? min(rows, j + 3 - first) : 0;
     if (start < rows) {
+      packColumns(w + ((start * step + j) << 2), step << 2, rows - start, panel);
       for (let c: usize = 0; c < wide; c += 8) {
-        tileOfPanel(
-          w + ((start * step + j) << 2),
-          step << 2,
-          panels + ((c * rows + (start << 3)) << 2),
-          32,
-          rows - start,
-          to + ((j * wide + c) << 2),
-          wide << 2,
-          true,
-        );
+        const at = panels + ((c * rows + (start << 3)) << 2);
+        tile(panel, at, rows - start, 0, to + ((j * wide + c) << 2), wide << 2, true);
       }
     }
     for (let i: usize = 0; i < start; i++) {
@@ -174,6 +186,15 @@ export function addTransposed(
         add(load<f32>(w + ((i * step + jj) << 2)), x + i * xStep, to + ((jj * wide) << 2), size);
       }
     }
+  }
+}
+
+/** Four columns of each row side by side. */
+export function packColumns(w: usize, step: usize, rows: usize, to: usize): void {
+  for (; rows > 0; rows--) {
+    v128.store(to, v128.load(w));
+    w += step;
+    to += 16;
   }
 }
 
@@ -213,6 +234,7 @@ export function attention(
   const block = scores + ((BLOCK * step) << 2);
   const blockPanels = block + ((BLOCK * size) << 2);
   const mixed = blockPanels + ((BLOCK * size) << 2);
+  const panel = mixed + (wide << 4);
   const group = heads / keyValueHeads;
   const outStep = (heads * size) << 2;
   qStep <<= 2;
@@ -241,11 +263,11 @@ export function attention(
             softmaxRows(scores, step, count, first, stats + ((i * heads + head) << 3), heads << 3, work);
             for (let ii: usize = 0; ii < count; ii += 4) {
               const height = min<usize>(4, count - ii);
-              mixTile(scores + ((ii * step) << 2), step, values, value, kvStep, mixed, height, first + ii, seen, size, wide);
+              mixTile(scores + ((ii * step) << 2), step, values, value, kvStep, mixed, height, first + ii, seen, size, wide, panel);
               for (let row: usize = 0; row < height; row++) {
                 const at = (i + ii + row) * heads + head;
                 const inverse = load<f32>(stats + (at << 3), 4);
-                moveRow(mixed + ((row * wide) << 2), 0, 1, inverse, out + ((at * size) << 2), size);
+                scaleRow(mixed + ((row * wide) << 2), inverse, out + ((at * size) << 2), size);
               }
             }
           }
@@ -358,6 +380,7 @@ export function attentionGradient(
   const blockColumns = dOutPanels + ((BLOCK * size) << 2);
   const dOutColumns = blockColumns + ((BLOCK * wide) << 2);
   const mixed = dOutColumns + ((BLOCK * wide) << 2);
+  const panel = mixed + (wide << 4);
   const group = heads / keyValueHeads;
   const outStep = (heads * size) << 2;
   qStep <<= 2;
@@ -397,11 +420,11 @@ export function attentionGradient(
             const s = scores + ((row * step) << 2);
             scoreGradientRow(s, load<f32>(stat), load<f32>(stat, 4), mean, dScores + ((row * step) << 2), first + row + 1, work);
           }
-          addTransposed(scores, step, dOutColumns, d, outStep, dValues, count, first, seen, size, wide);
-          addTransposed(dScores, step, blockColumns, block, size << 2, dKeys, count, first, seen, size, wide);
+          addTransposed(scores, step, dOutColumns, d, outStep, dValues, count, first, seen, size, wide, panel);
+          addTransposed(dScores, step, blockColumns, block, size << 2, dKeys, count, first, seen, size, wide, panel);
           for (let ii: usize = 0; ii < count; ii += 4) {
             const height = min<usize>(4, count - ii);
-            mixTile(dScores + ((ii * step) << 2), step, keyRows, turned, size << 2, mixed, height, first + ii, seen, size, wide);
+            mixTile(dScores + ((ii * step) << 2), step, keyRows, turned, size << 2, mixed, height, first + ii, seen, size, wide, panel);
             for (let row: usize = 0; row < height; row++) {
               const back = place === 0 ? <usize>0 : place + (((ii + row) * size) << 2);
               moveRow(mixed + ((row * wide) << 2), back, -1, scale, dq + (i + ii + row) * dqStep + column, size);

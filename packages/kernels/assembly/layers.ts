@@ -690,15 +690,25 @@ export function top(x: usize, n: usize): f32 {
   );
 }
 
-/** y = exp(x − m) over n numbers, and their sum. */
+/** y = exp(x − m) over n numbers, and their sum. The constants of `exp` stay in registers. */
 export function exponentials(x: usize, m: f32, y: usize, n: usize, work: usize): f64 {
-  const shift = f32x4.splat(m);
+  const most = f32x4.splat(m);
+  const lowest = v128.load(work, LOWEST);
+  const slope = v128.load(work, SLOPE);
+  const shift = v128.load(work);
+  const c1 = v128.load(work, 16);
+  const c2 = v128.load(work, 32);
+  const c3 = v128.load(work, 48);
+  const c4 = v128.load(work, 64);
+  const c5 = v128.load(work, 80);
   let s0 = f32x4.splat(0);
   let s1 = s0;
   const end = x + (n << 2);
   while (x + 32 <= end) {
-    const e0 = exp(f32x4.sub(v128.load(x), shift), work);
-    const e1 = exp(f32x4.sub(v128.load(x, 16), shift), work);
+    const z0 = f32x4.pmax(f32x4.sub(v128.load(x), most), lowest);
+    const z1 = f32x4.pmax(f32x4.sub(v128.load(x, 16), most), lowest);
+    const e0 = exp4(z0, slope, shift, c1, c2, c3, c4, c5);
+    const e1 = exp4(z1, slope, shift, c1, c2, c3, c4, c5);
     s0 = f32x4.add(s0, e0);
     s1 = f32x4.add(s1, e1);
     v128.store(y, e0);
@@ -708,7 +718,7 @@ export function exponentials(x: usize, m: f32, y: usize, n: usize, work: usize):
   }
   let total = lanes(f32x4.add(s0, s1));
   while (x < end) {
-    const e = exp(f32x4.sub(v128.load32_splat(x), shift), work);
+    const e = exp(f32x4.sub(v128.load32_splat(x), most), work);
     v128.store_lane<f32>(y, e, 0);
     total += <f64>f32x4.extract_lane(e, 0);
     x += 4;
