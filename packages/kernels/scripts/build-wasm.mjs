@@ -11,6 +11,7 @@ export const families = {
   layers: ['simd'],
   attention: ['simd'],
   softmax: ['simd', 'relaxed'],
+  moves: ['simd'],
   updates: ['simd'],
   reduce: ['shared'],
 };

@@ -40,6 +40,7 @@ export {
 export { type Gemm, type GemmActivation, type GemmOptions, instantiateGemm, type Operand } from './gemm.js';
 export type { Heap } from './heap.js';
 export { type Activation, instantiateLayers, type Layers } from './layers.js';
+export { instantiateMoves, type Moves } from './moves.js';
 export { type SharedReduction, type SumOptions, sharedReduction } from './reduce.js';
 export { rotaryTable } from './rotary-table.js';
 export {

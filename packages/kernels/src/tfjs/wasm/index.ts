@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { instantiateGemm } from '../../gemm.js';
 import { instantiateLinearTokenGradients } from '../../linear-token-gradients.js';
+import { instantiateMoves } from '../../moves.js';
 import { onWasm } from '../addressed-kernel.js';
 import type { FastKernel, Probe } from '../fast-kernel.js';
 import { linearTokenGradients } from '../linear-token-gradients.js';
@@ -14,10 +15,12 @@ import { repairedGather, repairedSlice, repairedSplit } from './moves.js';
 import { onHeap } from './on-heap.js';
 import { softmaxKernels } from './softmax.js';
 import { repairedSum } from './sum.js';
+import { repairedTranspose } from './transpose.js';
 import { unsortedSegmentSum } from './unsorted-segment-sum.js';
 import { wasmUpdateKernels } from './updates.js';
 
 const gemmOf = onHeap(instantiateGemm);
+const movesOf = onHeap(instantiateMoves);
 
 /** What is faster or more right than in tfjs 4.22, and what tfjs lacks; the order is that of installation. */
 export const wasmKernels: readonly FastKernel[] = [
@@ -36,8 +39,12 @@ export const wasmKernels: readonly FastKernel[] = [
       outputs: [[20, 0, 44, 0]],
     },
   ]),
-  over('Sum', (original) => repairedSum(original, gemmOf), [
+  over('Sum', (original) => repairedSum(original, gemmOf, movesOf), [
+    { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { axis: [1], keepDims: false }, outputs: [[3, 7]] },
     { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { axis: [0], keepDims: false }, outputs: [[4, 6]] },
+  ]),
+  over('Transpose', (original) => repairedTranspose(original, movesOf), [
+    { inputs: { x: grid(3, 1, 2, 3, 4, 5, 6) }, attrs: { perm: [1, 0] }, outputs: [[1, 4, 2, 5, 3, 6]] },
   ]),
   over('Slice', repairedSlice, [
     { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { begin: [0, 1], size: [2, 1] }, outputs: [[2, 4]] },
@@ -59,7 +66,7 @@ export const wasmKernels: readonly FastKernel[] = [
       outputs: [[3, 4, 1, 2]],
     },
   ]),
-  over('UnsortedSegmentSum', () => unsortedSegmentSum, [
+  over('UnsortedSegmentSum', () => unsortedSegmentSum(movesOf), [
     {
       inputs: { x: grid(2, 1, 2, 3, 4), segmentIds: { values: [1, 1], shape: [2], dtype: 'int32' } },
       attrs: { numSegments: 2 },
