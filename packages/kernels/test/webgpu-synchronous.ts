@@ -93,8 +93,8 @@ class Synchronous extends tf.KernelBackend {
     return this.#own(this.#remote.ask('program', { program: rest, code, inputs: sent, dtype, uniforms }) as Remote);
   }
 
-  makeTensorInfo(shape: number[], dtype: tf.DataType): tf.TensorInfo {
-    return { dataId: this.write(tf.util.getTypedArrayFromDType(dtype as 'float32', 0), shape, dtype), shape, dtype };
+  makeTensorInfo(shape: number[], dtype: tf.DataType, values: Values = new Float32Array(0)): tf.TensorInfo {
+    return { dataId: this.write(values, shape, dtype), shape, dtype };
   }
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): DataId {
