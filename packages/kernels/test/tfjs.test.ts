@@ -477,6 +477,89 @@ describe('moves of rows', () => {
     x.dispose();
   });
 
+  test('transpose puts the axes in any order', async () => {
+    const sides = fc.array(fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 17, 20), { minLength: 1, maxLength: 6 });
+    const orders = fc.array(fc.nat(), { minLength: 6, maxLength: 6 });
+    await forAllAsync(
+      [sides.filter((dims) => sizeOf(dims) <= 20_000), dtype, orders],
+      async (dims, type, keys) => {
+        const perm = dims.map((_, d) => d).sort((a, b) => keys[a]! - keys[b]! || a - b);
+        const x = numbers(sizeOf(dims), type);
+        const t = tf.tensor(x, dims, type);
+        const y = tf.transpose(t, perm);
+        const out = perm.map((axis) => dims[axis]!);
+        expect([y.shape, y.dtype]).toEqual([out, type]);
+        const strides = dims.map((_, d) => sizeOf(dims.slice(d + 1)));
+        const expected = indicesOf(out).map((i) => x[i.reduce((flat, v, d) => flat + v * strides[perm[d]!]!, 0)]!);
+        expect([...(await y.data())]).toEqual(expected);
+        tf.dispose([t, y]);
+      },
+      { runs: 400 },
+    );
+  });
+
+  test('transpose of nothing, of one matrix of every size around the tile, and of what has six axes', async () => {
+    const ids = numDataIds();
+    for (const [dims, perm] of [
+      [
+        [0, 3],
+        [1, 0],
+      ],
+      [
+        [3, 0, 2],
+        [2, 0, 1],
+      ],
+      [
+        [2, 3, 2, 2, 2, 3],
+        [5, 2, 0, 4, 1, 3],
+      ],
+    ] as const) {
+      const t = tf.tensor(numbers(sizeOf(dims), 'float32'), [...dims]);
+      const y = tf.transpose(t, [...perm]);
+      const back = tf.transpose(
+        y,
+        perm.map((_, d) => perm.indexOf(d)),
+      );
+      expect([y.shape, [...(await back.data())]]).toEqual([perm.map((axis) => dims[axis]), [...(await t.data())]]);
+      tf.dispose([t, y, back]);
+    }
+    for (const rows of [1, 3, 4, 5, 15, 16, 17, 33]) {
+      for (const columns of [1, 2, 3, 4, 5, 8, 9, 31]) {
+        const x = draw(rows * columns);
+        const t = tf.tensor2d(x, [rows, columns]);
+        const y = tf.transpose(t);
+        const expected = Array.from(
+          { length: rows * columns },
+          (_, e) => x[(e % rows) * columns + Math.floor(e / rows)],
+        );
+        expect([...(await y.data())]).toEqual(expected);
+        tf.dispose([t, y]);
+      }
+    }
+    expect(numDataIds()).toBe(ids);
+  });
+
+  test('the sum of long rows errs like a sum of blocks, and passes NaN and infinities on', async () => {
+    for (const width of [15, 16, 17, 1023, 1024, 1025, 3000]) {
+      const x = draw(3 * width).map(Math.abs);
+      const t = tf.tensor2d(x, [3, width]);
+      const [rows, all] = [tf.sum(t, 1), tf.sum(t)];
+      const exact = [0, 1, 2].map((i) => x.slice(i * width, (i + 1) * width).reduce((a, b) => a + b, 0));
+      expect(maxError(await rows.data(), exact, { absolute: 0, relative: 4e-6 })).toBeLessThan(1);
+      const total = exact.reduce((a, b) => a + b, 0);
+      expect(maxError(await all.data(), [total], { absolute: 0, relative: onWasm ? 4e-6 : 1e-4 })).toBeLessThan(1);
+      tf.dispose([t, rows, all]);
+    }
+    for (const at of [0, 20, 1030]) {
+      const rows = [NaN, Infinity, 1].map((special) => draw(1031).map((v, i) => (i === at ? special : v)));
+      const t = tf.tensor2d(rows.flat(), [3, 1031]);
+      const y = tf.sum(t, 1);
+      const [a, b, c] = await y.data();
+      expect([a, b, Number.isFinite(c)]).toEqual([NaN, Infinity, true]);
+      tf.dispose([t, y]);
+    }
+  });
+
   test('the sum over any axes, kept or not', async () => {
     await forAllAsync([shape, fc.nat(15), fc.boolean()], async (dims, chosen, keepDims) => {
       const axes = dims.map((_, d) => d).filter((d) => (chosen >> d) & 1);
@@ -525,7 +608,7 @@ test.runIf(onWasm)('a heap that is full is an error, not address 0', () => {
 describe('gather and its gradient', () => {
   test('sums over duplicate ids', async () => {
     await forAllAsync(
-      [fc.array(fc.nat(4), { minLength: 1, maxLength: 20 }), fc.constantFrom<number[]>([], [3], [2, 3])],
+      [fc.array(fc.nat(4), { minLength: 1, maxLength: 20 }), fc.constantFrom<number[]>([], [3], [2, 3], [4], [37])],
       async (ids, inner) => {
         const width = sizeOf(inner);
         const w = draw(ids.length * width);
