@@ -112,6 +112,6 @@ export interface Growth {
   /** Name of the size that grows. */
   readonly size: string;
   readonly points: readonly { readonly size: number; readonly elements: number; readonly time: Timing }[];
-  /** Slope of log time over log size by least squares over the larger half of the points: 1 is linear. */
+  /** Slope of log time over log size by least squares over the shortest runs of the four largest sizes: 1 is linear. */
   readonly exponent: number;
 }

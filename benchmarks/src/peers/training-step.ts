@@ -71,7 +71,12 @@ export async function compareTrainingStep(peers: Peers, settings: PeerSettings, 
           const prepared = await peers[allocator].prepare({ task: 'training_step', formulation, threads, options });
           const apart = compareResults(`Llama 5M step, ${name}`, prepared, expected, tolerance);
           entrants.push({
-            contestant: { name: contestantName(name, allocator), threads, settings: describe(settings, allocator, how, needs), difference: apart },
+            contestant: {
+              name: contestantName(name, allocator),
+              threads,
+              settings: describe(settings, allocator, how, needs),
+              difference: apart,
+            },
             run: async () => (await prepared.run()).ms,
           });
         }

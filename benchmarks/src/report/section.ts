@@ -206,7 +206,8 @@ function growthTable(growths: readonly Growth[]): string {
   });
   return [
     '### Growth',
-    'The exponent p of time ~ size^p, fitted by least squares to the logarithms of the four largest sizes: 1 is in ' +
+    'The exponent p of time ~ size^p, fitted by least squares to the logarithms of the shortest runs of the four largest ' +
+      'sizes: 1 is in ' +
       'proportion, 2 would be quadratic, below 1 a constant cost still shows. Time and time per element are those of ' +
       'the largest size; lower is better.',
     table(['', 'grows, pass', 'time', 'ns / element', 'exponent'], rows),

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { binaryPpo, supervised } from '@tsrl/binary-ppo';
 import { createRng, type Rng } from '@tsrl/core';
+import { fromHidden, negativeLogLikelihood } from '@tsrl/losses';
 import { createLlama, headPolicy, type LlamaConfig, tiny } from '@tsrl/policies';
-import { type BinaryPolicy, selectiveLogSoftmax } from '@tsrl/tensor';
+import type { BinaryPolicy } from '@tsrl/tensor';
 import type { Columns, Examples, Method } from '@tsrl/training';
 import { type ModelName, models, type Sizes } from './sizes.js';
 
@@ -33,7 +34,7 @@ export function build(name: ModelName, count: number): Trainee {
 
 /**
  * A language model behind the interface of a classifier, so that it trains by the same step and threads: the "logit" of
- * a text is the mean negative log-likelihood of its tokens.
+ * a text is the mean negative log-likelihood of the batch, whose texts are all equally long.
  */
 function nextTokenPolicy(sizes: Sizes, tokens: number, rng: Rng): BinaryPolicy {
   const config: LlamaConfig = {
@@ -57,14 +58,18 @@ function nextTokenPolicy(sizes: Sizes, tokens: number, rng: Rng): BinaryPolicy {
     score: ({ ids }) =>
       tf.tidy(() => {
         const rows = ids.shape[0];
-        const hidden = llama.hidden(tf.slice(ids, [0, 0], [rows, tokens]));
-        const logits = llama.logits(tf.reshape(hidden, [rows * tokens, sizes.hiddenSize]));
-        const next = tf.reshape(tf.slice(ids, [0, 1], [rows, tokens]), [rows * tokens]);
-        const logProbs = tf.reshape(selectiveLogSoftmax(logits, next), [rows, tokens]);
-        return { logits: tf.neg<tf.Tensor1D>(tf.mean(logProbs, 1)) };
+        const { loss } = likelihood({
+          hidden: llama.hidden(tf.slice(ids, [0, 0], [rows, tokens])),
+          weight: llama.output as tf.Tensor as tf.Tensor2D,
+          ids: tf.slice(ids, [0, 1], [rows, tokens]),
+          mask: tf.ones([rows, tokens]),
+        });
+        return { logits: tf.mul<tf.Tensor1D>(tf.ones([rows]), loss) };
       }),
   };
 }
+
+const likelihood = fromHidden(negativeLogLikelihood());
 
 const nextToken: Method<Columns> = {
   name: 'next-token',
