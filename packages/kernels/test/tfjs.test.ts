@@ -513,12 +513,12 @@ describe('moves of rows', () => {
         [2, 3, 2, 2, 2, 3],
         [5, 2, 0, 4, 1, 3],
       ],
-    ] as const) {
+    ] as const satisfies (readonly [readonly number[], readonly number[]])[]) {
       const t = tf.tensor(numbers(sizeOf(dims), 'float32'), [...dims]);
       const y = tf.transpose(t, [...perm]);
       const back = tf.transpose(
         y,
-        perm.map((_, d) => perm.indexOf(d)),
+        perm.map((_, d) => (perm as readonly number[]).indexOf(d)),
       );
       expect([y.shape, [...(await back.data())]]).toEqual([perm.map((axis) => dims[axis]), [...(await t.data())]]);
       tf.dispose([t, y, back]);
