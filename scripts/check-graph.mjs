@@ -15,8 +15,8 @@ const allowed = {
   evaluation: ['core'],
   advantages: ['core'],
   losses: ['core', 'tensor', 'kernels'],
-  optim: ['core', 'tensor'],
-  policies: ['core', 'safetensors', 'tensor'],
+  optim: ['core', 'tensor', 'kernels'],
+  policies: ['core', 'safetensors', 'tensor', 'kernels'],
   training: ['core', 'safetensors', 'kernels', 'tensor', 'optim', 'data', 'evaluation'],
   'binary-ppo': ['core', 'tensor', 'rewards', 'advantages', 'losses', 'optim'],
 };
