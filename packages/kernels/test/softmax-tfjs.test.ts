@@ -84,14 +84,18 @@ describe('the kernels of tfjs', () => {
     });
   });
 
-  test('leave no tensor of the backend behind', () => {
+  test('leave no tensor of the backend behind, also when the callback throws', () => {
     const count = (): number => (tf.backend() as unknown as { numDataIds(): number }).numDataIds();
+    const attrs = { temperature: 1, ignoreId: -100, entropy: true };
+    const inputs = { logits: tf.zeros([2, 3]), ids: tf.zeros([2], 'int32'), columns: tf.ones([2, 2]) };
     const before = count();
-    tf.tidy(() => {
-      const inputs = { logits: tf.zeros([2, 3]), ids: tf.zeros([2], 'int32'), columns: tf.ones([2, 2]) };
-      run('TsrlTokenGradients', inputs, { temperature: 1, ignoreId: -100, entropy: true, slopes });
-    });
+    run('TsrlTokenGradients', inputs, { ...attrs, slopes });
+    const broken: TokenSlopes = () => {
+      throw new Error('no slopes');
+    };
+    expect(() => run('TsrlTokenGradients', inputs, { ...attrs, slopes: broken })).toThrow('no slopes');
     expect(count()).toBe(before);
+    tf.dispose(inputs);
   });
 
   test.runIf(onWasm)('work in a heap that has grown since they were made, and above 2 GiB', () => {

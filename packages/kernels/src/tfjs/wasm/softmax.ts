@@ -33,12 +33,17 @@ export const softmaxKernels: readonly FastKernel[] = [
     const statistics = backend.makeOutput([sizes.rows, sizes.entropy ? 2 : 1], 'float32');
     const gradient = backend.makeOutput([sizes.rows, sizes.size], 'float32');
     const at = addresses(backend, { ...inputs, statistics, gradient });
-    softmax.tokenGradients({
-      ...sizes,
-      ...(at as Addresses<'logits' | 'ids' | 'columns' | 'statistics' | 'gradient'>),
-      width: (inputs['columns'] as tf.TensorInfo).shape[1] as number,
-      slopes: attrs['slopes'] as TokenSlopes,
-    });
+    try {
+      softmax.tokenGradients({
+        ...sizes,
+        ...(at as Addresses<'logits' | 'ids' | 'columns' | 'statistics' | 'gradient'>),
+        width: (inputs['columns'] as tf.TensorInfo).shape[1] as number,
+        slopes: attrs['slopes'] as TokenSlopes,
+      });
+    } catch (error) {
+      for (const { dataId } of [statistics, gradient]) backend.disposeData(dataId);
+      throw error; // it is that of the callback
+    }
     return [statistics, gradient];
   }),
 ];
