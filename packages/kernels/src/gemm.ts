@@ -1,8 +1,8 @@
 import { BackendError } from '@tsrl/core';
 import { gemmBinary } from './binaries/gemm.js';
+import { compileFamily } from './compile-family.js';
 import type { Heap } from './heap.js';
 import { multipliesRight } from './probe.js';
-import { compileModule } from './web-assembly.js';
 
 /**
  * A matrix, or a batch of them: element (i, j) of matrix s is the float32 at
@@ -65,13 +65,7 @@ export type Gemm = (options: GemmOptions) => void;
  * @see Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3)
  */
 export function instantiateGemm(heap: Heap): Gemm {
-  let kernel: Kernel;
-  try {
-    kernel = compileModule(gemmBinary, heap.memory) as unknown as Kernel;
-  } catch (cause) {
-    const problem = `this environment cannot run SIMD WebAssembly in that memory; ${String(cause)}`;
-    throw new BackendError('instantiateGemm', problem, { cause });
-  }
+  const kernel = compileFamily<Kernel>('instantiateGemm', gemmBinary, heap);
   // Vectors that straddle lines of the cache cost a second access.
   const scratch = heap.allocate(kernel.scratchBytes() + 64);
   const aligned = scratch + 64 - (scratch % 64);

@@ -4,6 +4,7 @@ export {
   causalAttention,
   causalAttentionGradient,
 } from './arrays/attention.js';
+export { type MatMulArrays, matMul } from './arrays/gemm.js';
 export {
   activate,
   activateGradient,
@@ -19,6 +20,7 @@ export {
   swiglu,
   swigluGradient,
 } from './arrays/layers.js';
+export { addRows, transpose } from './arrays/moves.js';
 export {
   type RowStatistics,
   type SelectiveLogSoftmaxArrays,

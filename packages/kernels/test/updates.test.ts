@@ -3,7 +3,7 @@ import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createHeap } from '../src/arrays/heap.ts';
-import { type AdamWFactors, instantiateMoves, instantiateUpdates } from '../src/index.ts';
+import { type AdamWFactors, addRows, instantiateMoves, instantiateUpdates, matMul, transpose } from '../src/index.ts';
 
 const heap = createHeap();
 const updates = instantiateUpdates(heap);
@@ -169,5 +169,51 @@ describe('moves', () => {
       },
       { runs: 200 },
     );
+  });
+});
+
+describe('over typed arrays', () => {
+  test('matMul is the product of the definition, with bias and activation', () => {
+    forAll([size, size, size, fc.boolean(), fc.boolean(), fc.boolean()], (m, k, n, transposeA, transposeB, biased) => {
+      if (m * k * n > 70_000) return;
+      const [a, b, bias] = [draw(m * k), draw(k * n), draw(n)];
+      const got = matMul({
+        a,
+        b,
+        m,
+        k,
+        n,
+        transposeA,
+        transposeB,
+        ...(biased ? { bias, activation: 'relu' as const } : {}),
+      });
+      const want = Float64Array.from({ length: m * n }, (_, e) => {
+        const [i, j] = [Math.floor(e / n), e % n];
+        let sum = biased ? bias[j]! : 0;
+        for (let l = 0; l < k; l++)
+          sum += a[transposeA ? l * m + i : i * k + l]! * b[transposeB ? j * k + l : l * n + j]!;
+        return biased ? Math.max(sum, 0) : sum;
+      });
+      expect(maxError(got, want, { absolute: 1e-6 * Math.sqrt(k + 1), relative: 1e-5 })).toBeLessThan(1);
+    });
+  });
+
+  test('transpose and addRows', () => {
+    expect([...transpose(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3], [1, 0])]).toEqual([1, 4, 2, 5, 3, 6]);
+    expect([...transpose(new Float32Array(0), [0, 3], [1, 0])]).toEqual([]);
+    expect([...addRows(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), Int32Array.of(2, -1, 2, 3), 2, 3)]).toEqual([
+      0, 0, 0, 0, 6, 8,
+    ]);
+    expect([...addRows(new Float32Array(0), new Int32Array(0), 2, 1)]).toEqual([0, 0]);
+  });
+
+  test('say what does not fit', () => {
+    const x = new Float32Array(6);
+    expect(() => matMul({ a: x, b: x, m: 2, k: 3, n: 3 })).toThrow('matMul: b must be 9 numbers; got 6');
+    expect(() => matMul({ a: x, b: x, m: 2, k: 3, n: 2, bias: x })).toThrow('matMul: bias must be 2 numbers; got 6');
+    expect(() => transpose(x, [2, 2], [1, 0])).toThrow('transpose: x must be [2,2]; got 6 numbers');
+    expect(() => transpose(x, [2, 3], [1, 1])).toThrow(/^transpose: permutation must be one of the axes 0 to 1; got/);
+    expect(() => transpose(new Float32Array(32), [2, 2, 2, 2, 2], [4, 3, 2, 1, 0])).toThrow(/at most four axes apart/);
+    expect(() => addRows(x, new Int32Array(2), 2, 2)).toThrow('addRows: x must be [2, 2]; got 6 numbers');
   });
 });
