@@ -20,6 +20,7 @@ export {
   swiglu,
   swigluGradient,
 } from './arrays/layers.js';
+export { type LinearTokenGradientArrays, linearTokenGradients } from './arrays/linear-token-gradients.js';
 export { addRows, transpose } from './arrays/moves.js';
 export {
   type RowStatistics,
