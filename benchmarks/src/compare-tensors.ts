@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelSet } from './backend.js';
+import { heapUsed } from './heap-meter.js';
 import { interleave, type Limit } from './interleave.js';
 import type { Comparison, Contestant, Memory, Timing } from './result.js';
 import { difference, summarize } from './statistics.js';
@@ -37,11 +38,10 @@ export async function compareTensors(
   for (const { kernels, compute } of contenders) {
     use(kernels);
     let outputs: tf.Tensor[] = [];
-    memories.push(
-      await peak(() => {
-        outputs = compute();
-      }),
-    );
+    const bytes = heapUsed(() => {
+      outputs = compute();
+    });
+    memories.push({ megabytes: bytes / 1e6, of: 'heap' });
     results.push(await Promise.all(outputs.map(async (tensor) => (await tensor.data()) as Float32Array)));
     tf.dispose(outputs);
   }
@@ -67,15 +67,4 @@ export async function compareTensors(
     };
   });
   return { kind: 'comparison', subject, variant, detail, work, contestants };
-}
-
-/** Most bytes in tensors at once while it computes, above those before; what a kernel takes for itself is not seen. */
-async function peak(compute: () => void): Promise<Memory> {
-  tf.env().set('CHECK_COMPUTATION_FOR_ERRORS', false); // it would read every result
-  const before = tf.memory().numBytes;
-  const { peakBytes } = await tf.profile(() => {
-    compute();
-    return [];
-  });
-  return { megabytes: (peakBytes - before) / 1e6, of: 'tensors' };
 }

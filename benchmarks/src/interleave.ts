@@ -13,13 +13,16 @@ export interface Limit {
 }
 
 const leastRounds = 3;
+/** V8 compiles WebAssembly a second time, better, while the first calls go on. */
+const warmMs = 300;
 /** A turn lasts at least this long, so that what `before` does to caches and inlining is not what is measured. */
 const turnMs = 20;
 const mostRuns = 50;
 
 /**
  * Milliseconds of each run, of each runner. They take turns, round after round: what else the machine does falls on
- * all of them. Each runs beforehand, which is not counted: twice, or once if that takes a second.
+ * all of them. Each runs beforehand, which is not counted: for a third of a second, twice at least, but once if that
+ * takes a second.
  */
 export async function interleave(runners: readonly Runner[], { rounds, seconds }: Limit): Promise<number[][]> {
   const samples: number[][] = runners.map(() => []);
@@ -27,8 +30,12 @@ export async function interleave(runners: readonly Runner[], { rounds, seconds }
   const counts: number[] = [];
   for (const runner of runners) {
     runner.before?.();
+    const warm = performance.now() + warmMs;
     let ms = await time(runner);
-    if (ms < 1000) ms = await time(runner);
+    for (let runs = 1; runs < 2 || (performance.now() < warm && runs < mostRuns); runs++) {
+      if (ms >= 1000) break;
+      ms = await time(runner);
+    }
     counts.push(Math.min(mostRuns, Math.max(1, Math.ceil(turnMs / ms))));
   }
   for (let round = 0; round < rounds; round++) {

@@ -96,10 +96,10 @@ export interface Timing {
 export interface Memory {
   readonly megabytes: number;
   /**
-   * `tensors`: most bytes in tensors at once, above the inputs, as tfjs counts them; `process`: largest resident size
-   * of a process of its own, all of Node included; 1 MB is 10⁶ bytes.
+   * `heap`: most bytes of the heap of the wasm backend in use at once, above the inputs; `process`: largest resident
+   * size of a process of its own, all of Node included; 1 MB is 10⁶ bytes.
    */
-  readonly of: 'tensors' | 'process';
+  readonly of: 'heap' | 'process';
 }
 
 /** How time grows with a size, the other sizes fixed. */

@@ -84,7 +84,7 @@ const comparison: Comparison = {
       threads: 1,
       settings: 'the naive way',
       time: { medianMs: 4, madMs: 0.2, samplesMs: [4] },
-      memory: { megabytes: 2, of: 'tensors' },
+      memory: { megabytes: 2, of: 'heap' },
       ratio: 4,
       difference: 1e-6,
     },

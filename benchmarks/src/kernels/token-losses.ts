@@ -105,11 +105,10 @@ export const heads: readonly Operation[] = [
 
 /** The head of a language model in chunks of tokens, against all logits at once: both ours. */
 export const chunked = (tokens: number, hidden: number, vocabulary: number): TensorCase => ({
-  subject: 'PPO with entropy behind an output projection',
+  subject: 'PPO with entropy from hidden',
   variant: `[${tokens}, ${hidden}] [${vocabulary}, ${hidden}], forward + backward`,
   detail:
-    'loss and its gradients in the hidden states and in the projection, by fromHidden; its chunks of 16 MB live in the ' +
-    'kernel and are not among the tensors counted as memory',
+    'the same behind an output projection: loss and its gradients in the hidden states and in the projection, in chunks',
   seconds: 25,
   work: { flop: 6 * tokens * hidden * vocabulary },
   prepare() {

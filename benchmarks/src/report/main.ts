@@ -17,8 +17,8 @@ are in [performance.md](performance.md).
 
 How to read them:
 
-- A time is the median of all runs ± the median absolute deviation from it; smaller is better. The first runs, which
-  compile, are not counted. Those that are compared take turns in the same minutes, so that what else the machine does
+- A time is the median of all runs ± the median absolute deviation from it; smaller is better. The first runs, while
+  code is compiled, are not counted. Those that are compared take turns in the same minutes, so that what else the machine does
   falls on all.
 - *Times as long as the first*: its median divided by that of the first line, which is tsrl on one thread. Above 1, tsrl
   is faster; below 1, it is slower.
@@ -26,8 +26,8 @@ How to read them:
   tfjs ships. UnsortedSegmentSum, which tfjs lacks on wasm and no embedding can be trained without, is ours there too.
 - *Differs by*: the largest difference between its results and those of tsrl, divided by the largest result; smaller is
   better, and float32 rounds at 6e-8. They are compared before anything is timed.
-- *Memory* of an operation: most bytes in tensors at once, above the inputs, as tfjs counts them; of training: the
-  largest resident size of a process of its own, Node with everything in it. Smaller is better; 1 MB is 10⁶ bytes.`;
+- *Memory* of an operation: most bytes of the heap of the wasm backend in use at once, above the inputs; of training:
+  the largest resident size of a process of its own, Node with everything in it. Smaller is better; 1 MB is 10⁶ bytes.`;
 
 const names = (await readdir(results).catch((): string[] => [])).filter((name) => name.endsWith('.json'));
 const files = await Promise.all(
