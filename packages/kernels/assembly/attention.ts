@@ -181,7 +181,7 @@ export function addTransposed(
         tile(panel, at, rows - start, 0, to + ((j * wide + c) << 2), wide << 2, true);
       }
     }
-    for (let i: usize = 0; i < start; i++) {
+    for (let i: usize = j > first ? j - first : 0; i < start; i++) {
       for (let jj = j; jj <= first + i && jj < j + 4; jj++) {
         add(load<f32>(w + ((i * step + jj) << 2)), x + i * xStep, to + ((jj * wide) << 2), size);
       }
