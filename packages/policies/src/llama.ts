@@ -68,20 +68,20 @@ export function createLlama(
     rmsNorm(x, vector(name), { epsilon: config.rmsNormEpsilon });
   const project = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, matrix(name), false, true);
   const { heads, keyValueHeads } = config;
-  const heard = { heads, keyValueHeads, rotary: { theta: config.ropeTheta } };
+  const attentionOptions = { heads, keyValueHeads, rotary: { theta: config.ropeTheta } };
   const projection = (at: string, of: string): tf.Tensor2D => matrix(`${at}.self_attn.${of}_proj.weight`);
 
   /** Attention before its output projection, [B·S, H] to [B·S, heads·d]: the three projections are one product. */
   const attend = (x: tf.Tensor2D, length: number, at: string): tf.Tensor2D => {
     const all: tf.Tensor2D = tf.concat([projection(at, 'q'), projection(at, 'k'), projection(at, 'v')]);
-    return causalAttention(tf.matMul(x, all, false, true), { ...heard, length });
+    return causalAttention(tf.matMul(x, all, false, true), { ...attentionOptions, length });
   };
 
   /** The same for the token at position `positions[b]` of each row, which is row `rows[b]` of `x`: [B, heads·d]. */
   const attendAt = (x: tf.Tensor2D, rows: tf.Tensor1D, positions: tf.Tensor1D, at: string): tf.Tensor2D => {
     const query: tf.Tensor2D = tf.matMul(tf.gather(x, rows), projection(at, 'q'), false, true);
     const seen: tf.Tensor2D = tf.concat([projection(at, 'k'), projection(at, 'v')]);
-    return attentionAt(query, tf.matMul(x, seen, false, true), positions, heard);
+    return attentionAt(query, tf.matMul(x, seen, false, true), positions, attentionOptions);
   };
 
   /** What follows the attention of a layer: both residual sums. */

@@ -57,8 +57,8 @@ function sharesOf({ q, kv, positions }: Composed, sizes: Sizes) {
   const [k, v] = tf
     .split(tf.reshape(kv, [batch, length, 2, keyValueHeads, headSize]), 2, 2)
     .map((x) => tf.reshape(x, [batch, length, keyValueHeads, headSize])) as [tf.Tensor, tf.Tensor];
-  const heard = tf.mul(tf.reshape(q, [batch, queries, heads, headSize]), 1 / Math.sqrt(headSize));
-  const turnedQ = byHead(queryAngles ? turned(heard, queryAngles, false) : heard, sizes);
+  const scaled = tf.mul(tf.reshape(q, [batch, queries, heads, headSize]), 1 / Math.sqrt(headSize));
+  const turnedQ = byHead(queryAngles ? turned(scaled, queryAngles, false) : scaled, sizes);
   const turnedK = tf.transpose(keyAngles ? turned(k, keyAngles, false) : k, [0, 2, 1, 3]);
   const scores = tf.matMul(turnedQ, turnedK, false, true);
   // [B or 1, 1, Q, S], for every head of a group.
