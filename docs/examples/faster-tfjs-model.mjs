@@ -38,7 +38,7 @@ export async function compare({ batch, inputs, hidden, steps }) {
     const model = createModel(inputs, hidden, 10);
     await model.step(x, labels); // the first step compiles
     const start = performance.now();
-    let loss;
+    let loss = Number.NaN;
     for (let i = 0; i < steps; i++) loss = await model.step(x, labels);
     const ms = (performance.now() - start) / steps;
     model.dispose();

@@ -4,8 +4,8 @@
 // The scheme is that of Goto and van de Geijn (2008): B is packed into panels of 8 columns, A into panels of 4 rows, a
 // panel of B stays in the first level of the cache and a block of A in the second.
 
-import { exp4, LEAST, storeExpConstants } from './exp.js';
-import { strip, tile } from './tiles.js';
+import { exp4, LEAST, storeExpConstants } from './exp';
+import { strip, tile } from './tiles';
 
 // Functions of their own, for the reason that tiles.ts gives; so are the other exports but `gemm` and `scratchBytes`.
 export { strip, tile };

@@ -6,7 +6,7 @@
 // A block of 1024 numbers is summed in float32, in four sums; everything of a row is float64. The parts are exported so
 // that the compiler leaves them functions of their own, which the engine optimises after a few calls.
 
-import { EXP_CONSTANTS, exp4, expOf, LEAST, logOf, madd, storeExpConstants, total } from './exp.js';
+import { EXP_CONSTANTS, exp4, expOf, LEAST, logOf, madd, storeExpConstants, total } from './exp';
 
 /** Numbers in a step of the loops, and in a block. */
 const STEP: usize = 16;

@@ -3,7 +3,7 @@
 // (it does not replace a running one), and keeps the sums of a tile in registers.
 // The tile is 4 x 8: eight sums, two vectors of B and one of A fit the 16 registers of x64; a larger tile spills.
 
-import { madd } from './exp.js';
+import { madd } from './exp';
 
 /**
  * A tile of C from a packed panel of A and one of B: four numbers, one of each row, and eight, one of each column. The

@@ -1,7 +1,7 @@
 // Compiles each family of assembly/ and writes it as src/binaries/FAMILY.ts, which is committed: the package builds like
 // every other. test/binary.test.ts compiles again and compares. `node scripts/build-wasm.mjs softmax` makes one family.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
@@ -30,8 +30,6 @@ export async function compile(family, variant) {
   const files = {};
   const source = [`assembly/${family}.ts`, '--outFile', 'out.wasm', '--baseDir', baseDir];
   const { error, stderr } = await asc.main([...source, ...memory, ...optimize, ...features[variant]], {
-    // A sibling is imported as './exp.js', as everywhere; asc looks for 'exp.js.ts'.
-    readFile: (name, directory) => readFile(`${directory}/${name.replace('.js.ts', '.ts')}`, 'utf8').catch(() => null),
     writeFile: (name, contents) => {
       files[name] = contents;
     },
