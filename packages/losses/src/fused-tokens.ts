@@ -44,19 +44,27 @@ export function evaluateTokens<Inputs>(
       const { logProbs, entropy } = source.statistics(counted);
       return { ...evaluate(logProbs, entropy) };
     }
-    const { logProbs, entropy, gradients } = source.gradients({
-      ids: counted,
-      columns: columnsOf(terms, rest as Readonly<Record<string, PerToken>>, mask, context),
-      slopes: slopesOf(terms),
-      entropy: terms.some(({ of }) => of === 'entropy'),
-    });
-    const { loss: value, metrics } = evaluate(logProbs, entropy);
-    const differentiable = withGradient(
+    const columns = columnsOf(terms, rest as Readonly<Record<string, PerToken>>, mask, context);
+    // Everything happens inside one differentiable operation, where the tape records nothing; the metrics get out of it.
+    const kept: Record<string, tf.Scalar> = {};
+    const value = withGradient(
       source.differentiable,
-      () => ({ value: tf.clone(value), saved: gradients }),
+      () => {
+        const { logProbs, entropy, gradients } = source.gradients({
+          ids: counted,
+          columns,
+          slopes: slopesOf(terms),
+          entropy: terms.some(({ of }) => of === 'entropy'),
+        });
+        const result = evaluate(logProbs, entropy);
+        for (const [name, metric] of Object.entries(result.metrics)) kept[name] = tf.keep(tf.clone(metric));
+        return { value: result.loss, saved: gradients };
+      },
       (dy, saved) => saved.map((gradient) => scaleBy(gradient, dy)),
     );
-    return { loss: differentiable, metrics };
+    const metrics = Object.fromEntries(Object.entries(kept).map(([name, metric]) => [name, tf.clone(metric)]));
+    tf.dispose(kept);
+    return { loss: value, metrics };
   });
 }
 
@@ -68,10 +76,13 @@ function columnsOf(
   context: StepContext,
 ): tf.Tensor2D {
   const own = stopGradient(mask);
-  const weight = (aggregate: Aggregate): tf.Tensor =>
-    tf.grad((x) => aggregate(x as PerToken, own, context))(tf.zerosLike(own));
+  const weights = new Map<Aggregate, tf.Tensor>();
+  for (const { aggregate } of terms) {
+    if (weights.has(aggregate)) continue;
+    weights.set(aggregate, tf.grad((x) => aggregate(x as PerToken, own, context))(tf.zerosLike(own)));
+  }
   const columns = terms.flatMap(({ aggregate, inputs: names }) => [
-    weight(aggregate),
+    weights.get(aggregate) as tf.Tensor,
     ...names.map((name) => stopGradient(inputs[name] as PerToken)),
   ]);
   return tf.reshape(tf.stack(columns, 2), [mask.size, columns.length]);
