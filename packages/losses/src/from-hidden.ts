@@ -22,7 +22,7 @@ export type FromHidden<Inputs> = Omit<Inputs, 'logProbs' | 'entropy'> & HiddenIn
 
 /**
  * `fromLogits` behind the output projection, logits = hidden · weightᵀ, without the logits: [B, T, V] is the largest
- * tensor of a language model, and here only a chunk of tokens of it exists at a time (16 MB). For a sum over tokens on
+ * tensor of a language model, and here only a chunk of tokens of it exists at a time (32 MB). For a sum over tokens on
  * wasm and cpu the gradients in `hidden` and `weight` come out of the same pass, so that chunking costs nothing; any other
  * loss, and any other backend, goes by `linearTokenStatistics`, which multiplies once more on the way back.
  *

@@ -305,20 +305,20 @@ describe('fromHidden', () => {
 });
 
 test('more logits than a chunk holds give the same', async () => {
-  // 24 MB of logits: two chunks.
+  // 48 MB of logits: two chunks.
   const { logits, ...batch } = draw(createRng(6), { rows: 3, tokens: 100, size: 1 });
   logits.dispose();
   const rng = createRng(7);
   const normal = (size: number): Float32Array => Float32Array.from({ length: size }, () => rng.normal());
   const hidden = tf.tensor3d(normal(600), [3, 100, 2]);
-  const weight = tf.tensor2d(normal(40_000), [20_000, 2]);
+  const weight = tf.tensor2d(normal(80_000), [40_000, 2]);
   const inputs = { ...batch, hidden, weight };
   const [fast, whole] = [fromHidden(build()), fromLogits(build())];
   const fused = await evaluate(fast, inputs, ['hidden', 'weight']);
   const composed = await evaluate<typeof inputs>(
     ({ hidden: h, weight: w, ...rest }, at) => {
       const flat = tf.matMul(tf.reshape(h, [300, 2]) as tf.Tensor2D, w, false, true);
-      return whole({ ...rest, logits: tf.reshape(flat, [3, 100, 20_000]) as tf.Tensor3D }, at);
+      return whole({ ...rest, logits: tf.reshape(flat, [3, 100, 40_000]) as tf.Tensor3D }, at);
     },
     inputs,
     ['hidden', 'weight'],
