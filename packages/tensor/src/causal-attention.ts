@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError, ShapeError } from '@tsrl/core';
 import { expectShape } from './check.js';
-import { type Composed, composedAttention, composedGradient } from './composed-attention.js';
+import { type Attended, composedAttention, composedGradient } from './composed-attention.js';
 import { fused } from './fused.js';
 import { expectTheta, type RotaryOptions } from './rotary.js';
 import { withGradient } from './with-gradient.js';
@@ -28,8 +28,8 @@ export interface CausalAttentionOptions extends AttentionOptions {
  *   dv = Pᵀ dout,   dS = P (dout vᵀ − rowsum(dout out)),   dq = dS k / √d,   dk = dSᵀ q / √d
  *
  * Where the kernel is there, heads are read where they lie and scores exist for 64 queries of one head at a time; the
- * gradient keeps qkv, out and two numbers a query and head, and computes the scores again. Elsewhere one
- * [B, heads, S, S] exists at a time.
+ * gradient keeps qkv, out and two numbers a query and head, and computes the scores again. Elsewhere [B, heads, S, S]
+ * is kept for the gradient.
  *
  * Rows padded on the right need no mask: no token sees what comes after it, not even where that is NaN (with the kernel).
  *
@@ -51,22 +51,27 @@ export function causalAttention(qkv: tf.Tensor2D, options: CausalAttentionOption
   const batch = rows / length;
   const attrs = { batch, queries: length, length, heads, keyValueHeads, headSize, theta };
   const parts = [heads * headSize, 2 * keyValueHeads * headSize];
-  const operands = (packed: tf.Tensor): Composed => {
-    const [q, kv] = tf.split(packed, parts, 1) as [tf.Tensor, tf.Tensor];
-    return { q, kv, positions: tf.expandDims(tf.range(0, length, 1, 'int32'), 0) };
-  };
+  const positions = (): tf.Tensor => tf.expandDims(tf.range(0, length, 1, 'int32'), 0);
   return tf.tidy(() =>
     withGradient<tf.Tensor2D>(
       [qkv],
       () => {
         const results = fused('TsrlCausalAttention', { qkv }, attrs);
-        const [out, stats] = results ?? [composedAttention(operands(qkv), attrs)];
-        return { value: out as tf.Tensor2D, saved: stats ? [qkv, out as tf.Tensor, stats] : [qkv, out as tf.Tensor] };
+        if (results) {
+          const [out, stats] = results as [tf.Tensor2D, tf.Tensor];
+          return { value: out, saved: [qkv, out, stats] };
+        }
+        const [q, kv] = tf.split(qkv, parts, 1) as [tf.Tensor, tf.Tensor];
+        const { out, attended } = composedAttention({ q, kv, positions: positions() }, attrs);
+        return { value: out as tf.Tensor2D, saved: [out, ...attended] };
       },
-      (dy, [qkv, out, stats]) => {
-        const inputs = { qkv: qkv as tf.Tensor, out: out as tf.Tensor, dy };
-        const results = stats && fused('TsrlCausalAttentionGradient', { ...inputs, stats }, attrs);
-        return results ? [...results] : [tf.concat(composedGradient(operands(inputs.qkv), inputs.out, dy, attrs), 1)];
+      (dy, saved) => {
+        if (saved.length === 3) {
+          const [qkv, out, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+          return [...(fused('TsrlCausalAttentionGradient', { qkv, out, stats, dy }, attrs) as tf.Tensor[])];
+        }
+        const [out, ...attended] = saved as [tf.Tensor, ...Attended];
+        return [tf.concat(composedGradient(attended, positions(), out, dy, attrs), 1)];
       },
     ),
   );
@@ -100,24 +105,26 @@ export function attentionAt(
     throw new ShapeError(who, 'kv', `float32 [${batch} · S, ${kv.shape[1]}]`, `float32 [${kv.shape.join(', ')}]`);
   }
   const attrs = { batch, queries: 1, length, heads, keyValueHeads, headSize, theta };
-  const operands = (q: tf.Tensor, kv: tf.Tensor, positions: tf.Tensor): Composed => ({
-    q,
-    kv,
-    positions: tf.expandDims(positions, 1),
-  });
   return tf.tidy(() =>
     withGradient<tf.Tensor2D>(
       [q, kv],
       () => {
         const results = fused('TsrlAttentionAt', { q, kv, positions }, attrs);
-        const [out, stats] = results ?? [composedAttention(operands(q, kv, positions), attrs)];
-        const saved = [q, kv, positions, out as tf.Tensor];
-        return { value: out as tf.Tensor2D, saved: stats ? [...saved, stats] : saved };
+        if (results) {
+          const [out, stats] = results as [tf.Tensor2D, tf.Tensor];
+          return { value: out, saved: [q, kv, positions, out, stats] };
+        }
+        const places = tf.expandDims(positions, 1);
+        const { out, attended } = composedAttention({ q, kv, positions: places }, attrs);
+        return { value: out as tf.Tensor2D, saved: [places, out, ...attended] };
       },
       (dy, saved) => {
-        const [q, kv, positions, out, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor?];
-        const results = stats && fused('TsrlAttentionAtGradient', { q, kv, positions, out, stats, dy }, attrs);
-        return [...(results ?? composedGradient(operands(q, kv, positions), out, dy, attrs))];
+        if (saved.length === 5) {
+          const [q, kv, positions, out, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+          return [...(fused('TsrlAttentionAtGradient', { q, kv, positions, out, stats, dy }, attrs) as tf.Tensor[])];
+        }
+        const [places, out, ...attended] = saved as [tf.Tensor, tf.Tensor, ...Attended];
+        return composedGradient(attended, places, out, dy, attrs);
       },
     ),
   );

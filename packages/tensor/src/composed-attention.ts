@@ -22,16 +22,26 @@ export interface Sizes {
   readonly theta: number | undefined;
 }
 
+/** What the gradient needs again: q [B, keyValueHeads, group · Q, d], k and v [B, keyValueHeads, S, d], and the shares. */
+export type Attended = readonly [q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, shares: tf.Tensor];
+
 /** Attention by operations, for backends without the kernel: [B · Q, heads · d]. */
-export function composedAttention(operands: Composed, sizes: Sizes): tf.Tensor {
-  const { v, shares } = sharesOf(operands, sizes);
-  return byToken(tf.matMul(shares, v), sizes);
+export function composedAttention(operands: Composed, sizes: Sizes): { out: tf.Tensor; attended: Attended } {
+  const attended = sharesOf(operands, sizes);
+  const [, , v, shares] = attended;
+  return { out: byToken(tf.matMul(shares, v), sizes), attended };
 }
 
-/** d/dq and d/dkv, with the shares computed again. */
-export function composedGradient(operands: Composed, out: tf.Tensor, dy: tf.Tensor, sizes: Sizes): tf.Tensor[] {
+/** d/dq and d/dkv. */
+export function composedGradient(
+  [q, k, v, shares]: Attended,
+  positions: tf.Tensor,
+  out: tf.Tensor,
+  dy: tf.Tensor,
+  sizes: Sizes,
+): tf.Tensor[] {
   const { batch, length, keyValueHeads, headSize } = sizes;
-  const { q, k, v, shares, queryAngles, keyAngles } = sharesOf(operands, sizes);
+  const { queryAngles, keyAngles } = angles(positions, sizes);
   const d = byHead(dy, sizes);
   const mean = byHead(tf.mul(dy, out), sizes);
   const change = tf.sub(tf.matMul(d, v, false, true), tf.sum(mean, -1, true));
@@ -46,14 +56,10 @@ export function composedGradient(operands: Composed, out: tf.Tensor, dy: tf.Tens
   return [dq, tf.concat([tf.reshape(dKeys, narrow), tf.reshape(dv, narrow)], 1)];
 }
 
-/**
- * Queries that share a key head are stacked into one product, so keys and values are never repeated:
- * q [B, keyValueHeads, group · Q, d], k and v [B, keyValueHeads, S, d], shares [B, keyValueHeads, group · Q, S].
- */
-function sharesOf({ q, kv, positions }: Composed, sizes: Sizes) {
-  const { batch, queries, length, heads, keyValueHeads, headSize, theta } = sizes;
-  const keyAngles = theta === undefined ? undefined : anglesOf(theta, headSize, length);
-  const queryAngles = keyAngles && { cos: at(keyAngles.cos, positions), sin: at(keyAngles.sin, positions) };
+/** Queries that share a key head are stacked into one product, so keys and values are never repeated. */
+function sharesOf({ q, kv, positions }: Composed, sizes: Sizes): Attended {
+  const { batch, queries, length, heads, keyValueHeads, headSize } = sizes;
+  const { queryAngles, keyAngles } = angles(positions, sizes);
   const [k, v] = tf
     .split(tf.reshape(kv, [batch, length, 2, keyValueHeads, headSize]), 2, 2)
     .map((x) => tf.reshape(x, [batch, length, keyValueHeads, headSize])) as [tf.Tensor, tf.Tensor];
@@ -65,7 +71,16 @@ function sharesOf({ q, kv, positions }: Composed, sizes: Sizes) {
   const future = tf.expandDims(futureOf(positions, length), 1);
   const hidden = tf.tile(tf.mul(tf.cast(future, 'float32'), -1e9), [1, 1, heads / keyValueHeads, 1]);
   const shares = tf.softmax(tf.add(scores, hidden));
-  return { q: turnedQ, k: turnedK, v: tf.transpose(v, [0, 2, 1, 3]), shares, queryAngles, keyAngles };
+  return [turnedQ, turnedK, tf.transpose(v, [0, 2, 1, 3]), shares];
+}
+
+function angles(
+  positions: tf.Tensor,
+  { theta, headSize, length }: Sizes,
+): { queryAngles?: Angles; keyAngles?: Angles } {
+  if (theta === undefined) return {};
+  const keyAngles = anglesOf(theta, headSize, length);
+  return { keyAngles, queryAngles: { cos: at(keyAngles.cos, positions), sin: at(keyAngles.sin, positions) } };
 }
 
 /** Rows of a table [S, 1, d / 2] for positions [B, Q]: [B, Q, 1, d / 2]. */
