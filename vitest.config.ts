@@ -54,6 +54,7 @@ export default defineConfig({
       ...(process.env['TSRL_BACKEND'] ? [] : Object.entries(onWebgpu)).map(([directory, files]) =>
         project(directory, 'webgpu', ':webgpu', files),
       ),
+      'benchmarks',
     ],
   },
 });

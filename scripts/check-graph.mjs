@@ -16,7 +16,7 @@ const allowed = {
   advantages: ['core'],
   losses: ['core', 'tensor', 'kernels'],
   optim: ['core', 'tensor', 'kernels'],
-  policies: ['core', 'safetensors', 'tensor', 'kernels'],
+  policies: ['core', 'safetensors', 'tensor'],
   training: ['core', 'safetensors', 'kernels', 'tensor', 'optim', 'data', 'evaluation'],
   'binary-ppo': ['core', 'tensor', 'rewards', 'advantages', 'losses', 'optim'],
 };
