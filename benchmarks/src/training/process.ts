@@ -15,7 +15,7 @@ use(kernels);
 const { policy, method, examples } = build(model, texts);
 const optimizer = chain(clipByGlobalNorm(1), adamW({ learningRate: 1e-4, weightDecay: 0.01 }));
 const script = new URL('training-worker.js', import.meta.url);
-const pool = threads > 1 ? await startWorkers(policy, { threads, script, data: model }) : undefined;
+const pool = threads > 1 ? startWorkers(policy, { threads, script, data: model }) : undefined;
 const compute = pool && { compute: pool.compute };
 
 const { batch } = models[model];

@@ -27,7 +27,6 @@ export type Answer =
 
 /** A worker seen from the main thread. It may be asked before it is ready, and answers in the order of the questions. */
 export interface HelperThread {
-  readonly ready: Promise<void>;
   /** Why it answers no more. */
   death(): WorkerError | undefined;
   /** @throws WorkerError when it failed or died */
@@ -59,10 +58,7 @@ export function startHelper(script: URL, start: WorkerStart, options: WorkerOpti
     if ('problem' in said) throw new WorkerError(`failed: ${said.problem}`);
     return said;
   };
-  const ready = told(next()).then(() => undefined);
-  ready.catch(() => {});
   return {
-    ready,
     death: () => death,
     ask(question) {
       const answer = told(next());

@@ -56,5 +56,4 @@ export async function serveWorker<C extends Columns>(
       .catch((error: Error): Answer => ({ problem: error.message }))
       .then((told) => port.postMessage(told));
   });
-  port.postMessage({ metrics: {}, names: [] } satisfies Answer);
 }

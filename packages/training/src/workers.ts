@@ -43,29 +43,22 @@ export interface WorkerPool extends ScoringPool {
  * Every step they read the weights from shared memory, take a share of the minibatch, and leave their gradients there;
  * shares are added in order, so that a run repeats bit for bit with the same number of threads.
  *
- * Resolves when every worker is ready.
+ * It does not wait for the workers to start: they answer what they are asked as soon as they can.
  *
- * @throws OptionError when `threads` is no count; WorkerError, also from a step, when a worker has failed or died
+ * @throws OptionError when `threads` is no count; a step throws a WorkerError when a worker has failed or died
  */
-export async function startWorkers(policy: BinaryPolicy, options: WorkerPoolOptions): Promise<WorkerPool> {
+export function startWorkers(policy: BinaryPolicy, options: WorkerPoolOptions): WorkerPool {
   expectThreads('startWorkers', options.threads);
   const parameters = shareParameters(policy, options.threads);
   const helpers = startHelpers(options, parameters.shares.slice(1));
-  const close = closing(helpers);
-  try {
-    await Promise.all(helpers.map(({ ready }) => ready));
-  } catch (error) {
-    await close();
-    throw error;
-  }
   const score: ScoreExamples = (own, ...rest) =>
     scoreTogether(helpers, () => writeWeights(own, parameters))(own, ...rest);
-  return { compute: splitting(helpers, parameters), scoreExamples: score, close };
+  return { compute: splitting(helpers, parameters), scoreExamples: score, close: closing(helpers) };
 }
 
 /**
- * Threads that score with a policy whose weights stay what `data` says: those of a saved model. It does not wait for the
- * workers to start: this thread begins, and they join as soon as they can.
+ * Threads that score with a policy whose weights stay what `data` says: those of a saved model. This thread begins while
+ * the others start.
  *
  * @throws OptionError when `threads` is no count; scoring throws a WorkerError when a worker has failed or died
  */
