@@ -16,7 +16,7 @@ beforeAll(async () => {
       registerSynchronousWebgpu();
     }
   }
-  await useBackend(process.env['TSRL_BACKEND'] as BackendName); // with its repairs, as users have it
+  await useBackend(process.env['TSRL_BACKEND'] as BackendName); // with the fast kernels, as users have it
 });
 
 let before = 0;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from '@tsrl/core';
-import { entropyBonus, kl, objective, ppoClip, scale, type TokenInputs } from '@tsrl/losses';
+import { entropyBonus, fromLogits, kl, objective, ppoClip, scale, type TokenInputs } from '@tsrl/losses';
 import * as tensor from '@tsrl/tensor';
 
 /** A sum of named terms is a loss; it needs what its terms need. */
@@ -23,8 +23,5 @@ export function evaluate(
   { tokens, ...batch }: Batch,
   step: number,
 ): tensor.ValueAndGrads {
-  return tensor.valueAndGrads(() => {
-    const logProbs = tensor.selectiveLogSoftmax(logits, tokens);
-    return loss({ ...batch, logProbs, entropy: tensor.entropy(logits) }, { step });
-  }, [logits]);
+  return tensor.valueAndGrads(() => fromLogits(loss)({ ...batch, logits, ids: tokens }, { step }), [logits]);
 }

@@ -6,8 +6,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { instantiateGemm } from '../src/index.ts';
 import { installFastKernels, uninstallFastKernels } from '../src/tfjs/index.ts';
 import type { WasmBackend, WasmKernel } from '../src/tfjs/wasm/backend.ts';
-import { repairedFusedMatMul } from '../src/tfjs/wasm/fused-mat-mul.ts';
-import { repairedMatMul } from '../src/tfjs/wasm/mat-mul.ts';
+import { fastFusedMatMul } from '../src/tfjs/wasm/fused-mat-mul.ts';
+import { fastMatMul } from '../src/tfjs/wasm/mat-mul.ts';
 import { onHeap } from '../src/tfjs/wasm/on-heap.ts';
 
 const onWasm = process.env['TSRL_BACKEND'] !== 'cpu';
@@ -281,11 +281,11 @@ describe.runIf(onWasm)('the product where our kernel cannot run', () => {
     installFastKernels();
     register(
       'BatchMatMul',
-      repairedMatMul(original, () => undefined),
+      fastMatMul(original, () => undefined),
     );
     register(
       '_FusedMatMul',
-      repairedFusedMatMul(fused, () => undefined),
+      fastFusedMatMul(fused, () => undefined),
     );
     try {
       const batches = fc.constantFrom<readonly [readonly number[], readonly number[]]>(

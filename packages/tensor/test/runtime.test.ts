@@ -301,7 +301,7 @@ describe('useBackend', () => {
     expect(await useBackend('auto')).toBe('wasm');
   });
 
-  test('repairs once, however often it is called', async () => {
+  test('installs its kernels once, however often it is called', async () => {
     const names = [
       'BatchMatMul',
       '_FusedMatMul',

@@ -1,8 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 /**
- * The part of the wasm backend of tfjs 4.22 that the repairs touch. It is public in fact, not in its documentation;
- * `runtime.test.ts` fails when a release changes it.
+ * The part of the wasm backend of tfjs 4.22 that the kernels touch. It is public in fact, not in its documentation;
+ * the probes of `installFastKernels` and `tfjs.test.ts` fail when a release changes it.
  */
 export interface WasmBackend {
   readonly wasm: {

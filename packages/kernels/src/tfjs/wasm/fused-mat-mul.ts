@@ -11,7 +11,7 @@ import type { OnHeap } from './on-heap.js';
  *
  * The kernel of tfjs is slow wherever `matMul` is, and for more than one matrix it adds the bias by the wrong index.
  */
-export function repairedFusedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
+export function fastFusedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
   return (args) => {
     const { backend } = args;
     const { a, b, bias, preluActivationWeights } = args.inputs as Readonly<Record<string, tf.TensorInfo>> & FusedInputs;

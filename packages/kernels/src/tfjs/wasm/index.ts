@@ -8,14 +8,14 @@ import { linearTokenGradients } from '../linear-token-gradients.js';
 import { scaleBy } from '../scale-by.js';
 import type { WasmKernel } from './backend.js';
 import { clipByValue, identity, log1p, oneHot } from './corrections.js';
-import { repairedFusedMatMul } from './fused-mat-mul.js';
+import { fastFusedMatMul } from './fused-mat-mul.js';
 import { transformerKernels } from './layers.js';
-import { repairedMatMul } from './mat-mul.js';
-import { repairedGather, repairedSlice, repairedSplit } from './moves.js';
+import { fastMatMul } from './mat-mul.js';
+import { fastGather, fastSlice, fastSplit } from './moves.js';
 import { onHeap } from './on-heap.js';
 import { softmaxKernels } from './softmax.js';
-import { repairedSum } from './sum.js';
-import { repairedTranspose } from './transpose.js';
+import { fastSum } from './sum.js';
+import { fastTranspose } from './transpose.js';
 import { unsortedSegmentSum } from './unsorted-segment-sum.js';
 import { wasmUpdateKernels } from './updates.js';
 
@@ -25,31 +25,31 @@ const movesOf = onHeap(instantiateMoves);
 /** What is faster or more right than in tfjs 4.22, and what tfjs lacks; the order is that of installation. */
 export const wasmKernels: readonly FastKernel[] = [
   over('Identity', () => identity, [{ inputs: { x: row(1, 2) }, outputs: [[1, 2]] }]),
-  over('BatchMatMul', (original) => repairedMatMul(original, gemmOf), [
+  over('BatchMatMul', (original) => fastMatMul(original, gemmOf), [
     {
       inputs: { a: grid(2, 1, 2, 3, 4), b: grid(2, 5, 6, 7, 8) },
       attrs: flags(false, true),
       outputs: [[17, 23, 39, 53]],
     },
   ]),
-  over('_FusedMatMul', (original) => repairedFusedMatMul(original, gemmOf), [
+  over('_FusedMatMul', (original) => fastFusedMatMul(original, gemmOf), [
     {
       inputs: { a: matrix(1, 2, 3, 4), b: matrix(5, -6, 7, -8), bias: row(1, 2) },
       attrs: { ...flags(false, false), activation: 'relu' },
       outputs: [[20, 0, 44, 0]],
     },
   ]),
-  over('Sum', (original) => repairedSum(original, gemmOf, movesOf), [
+  over('Sum', (original) => fastSum(original, gemmOf, movesOf), [
     { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { axis: [1], keepDims: false }, outputs: [[3, 7]] },
     { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { axis: [0], keepDims: false }, outputs: [[4, 6]] },
   ]),
-  over('Transpose', (original) => repairedTranspose(original, movesOf), [
+  over('Transpose', (original) => fastTranspose(original, movesOf), [
     { inputs: { x: grid(3, 1, 2, 3, 4, 5, 6) }, attrs: { perm: [1, 0] }, outputs: [[1, 4, 2, 5, 3, 6]] },
   ]),
-  over('Slice', repairedSlice, [
+  over('Slice', fastSlice, [
     { inputs: { x: grid(2, 1, 2, 3, 4) }, attrs: { begin: [0, 1], size: [2, 1] }, outputs: [[2, 4]] },
   ]),
-  over('SplitV', (original: WasmKernel<tf.TensorInfo[]>) => repairedSplit(original), [
+  over('SplitV', (original: WasmKernel<tf.TensorInfo[]>) => fastSplit(original), [
     {
       inputs: { x: grid(2, 1, 2, 3, 4) },
       attrs: { numOrSizeSplits: 2, axis: 1 },
@@ -59,7 +59,7 @@ export const wasmKernels: readonly FastKernel[] = [
       ],
     },
   ]),
-  over('GatherV2', repairedGather, [
+  over('GatherV2', fastGather, [
     {
       inputs: { x: grid(2, 1, 2, 3, 4), indices: { values: [1, 0], shape: [2], dtype: 'int32' } },
       attrs: { axis: 0, batchDims: 0 },

@@ -20,7 +20,7 @@ export interface Product {
  * The matrix product of the wasm backend by the kernel of @tsrl/kernels, for any flags and batch; where that cannot run,
  * by XNNPACK. A product over an inner size of 0, which tfjs leaves unwritten, is 0.
  */
-export function repairedMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
+export function fastMatMul(original: WasmKernel, gemmOf: OnHeap<Gemm>): WasmKernel {
   return (args) => {
     const { backend, inputs, attrs } = args;
     const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };

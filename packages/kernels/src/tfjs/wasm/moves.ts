@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { KernelArguments, WasmBackend, WasmKernel } from './backend.js';
 
 /** `Slice` by moving runs within the heap; the kernel of tfjs copies all of x out of it first. */
-export function repairedSlice(original: WasmKernel): WasmKernel {
+export function fastSlice(original: WasmKernel): WasmKernel {
   return (args) => {
     const x = args.inputs['x'] as tf.TensorInfo;
     if (x.dtype === 'string') return original(args);
@@ -14,7 +14,7 @@ export function repairedSlice(original: WasmKernel): WasmKernel {
 }
 
 /** `SplitV`, which in tfjs copies all of x once for every part. */
-export function repairedSplit(original: WasmKernel<tf.TensorInfo[]>): WasmKernel<tf.TensorInfo[]> {
+export function fastSplit(original: WasmKernel<tf.TensorInfo[]>): WasmKernel<tf.TensorInfo[]> {
   return (args) => {
     const x = args.inputs['x'] as tf.TensorInfo;
     if (x.dtype === 'string') return original(args);
@@ -60,7 +60,7 @@ function sliceOf(x: tf.TensorInfo, begin: number[], size: number[], backend: Was
 }
 
 /** `GatherV2` by moving rows within the heap; the kernel of tfjs computes the place of every single number. */
-export function repairedGather(original: WasmKernel): WasmKernel {
+export function fastGather(original: WasmKernel): WasmKernel {
   return (args: KernelArguments) => {
     const { backend, attrs } = args;
     const { x, indices } = args.inputs as { x: tf.TensorInfo; indices: tf.TensorInfo };

@@ -9,7 +9,7 @@ import type { OnHeap } from './on-heap.js';
  * x, where tfjs transposes x; so are the gradients of everything that is broadcast over a batch. Over the last axes, and
  * over all, it is that of rows, where tfjs adds one number after the other, whose error grows with their count.
  */
-export function repairedSum(original: WasmKernel, gemmOf: OnHeap<Gemm>, movesOf: OnHeap<Moves>): WasmKernel {
+export function fastSum(original: WasmKernel, gemmOf: OnHeap<Gemm>, movesOf: OnHeap<Moves>): WasmKernel {
   return (args) => {
     const { backend, attrs } = args;
     const x = args.inputs['x'] as tf.TensorInfo;

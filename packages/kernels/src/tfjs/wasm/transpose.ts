@@ -8,7 +8,7 @@ import type { OnHeap } from './on-heap.js';
  * `Transpose` by tiles, where tfjs computes the place of every single number. Numbers of another size than four bytes,
  * and permutations of more than four axes that do not stay together, are left to tfjs.
  */
-export function repairedTranspose(original: WasmKernel, movesOf: OnHeap<Moves>): WasmKernel {
+export function fastTranspose(original: WasmKernel, movesOf: OnHeap<Moves>): WasmKernel {
   return (args) => {
     const { backend, inputs } = args;
     const x = inputs['x'] as tf.TensorInfo;
