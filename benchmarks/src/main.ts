@@ -111,4 +111,7 @@ const fromCaller = (path: string): string => resolve(process.env['INIT_CWD'] ?? 
 
 const resultsOf = (suite: string): string => fileURLToPath(new URL(`../results/${suite}.json`, import.meta.url));
 
-await main();
+await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1); // Python or a worker may still be waited for
+});

@@ -14,6 +14,9 @@ const barHeight = 21;
 /** Of most letters at most: how wide text is on the reader's screen is not known here. */
 const characterWidth = 6.8;
 
+/** Puts a figure into the page: its name, what it shows and how to read it, the file. */
+export type Draw = (name: string, caption: string, svg: string) => string;
+
 export interface Bar {
   readonly label: string;
   readonly value: number;
@@ -59,22 +62,87 @@ export function bars({ axis, bars: all, mark, logarithmic = false }: Bars): stri
         itemStyle: { color: colors[0] },
         label: { show: true, position: 'right', color: ink, fontSize: 12 },
         ...(mark !== undefined && {
-          markLine: {
-            symbol: 'none',
-            data: [{ xAxis: mark }],
-            lineStyle: { color: colors[1], width: 2, type: [5, 4] },
-            label: { show: false },
-          },
+          markLine: line(mark),
         }),
       },
     ],
   });
 }
 
+/** Dashed, across all bars. */
+const line = (at: number): object => ({
+  symbol: 'none',
+  data: [{ xAxis: at }],
+  lineStyle: { color: colors[1], width: 2, type: [5, 4] },
+  label: { show: false },
+});
+
 /** Where a logarithmic axis begins. */
 function floorOf(least: number): number {
   if (least >= 1) return 1;
   return least >= 0.5 ? 0.5 : 10 ** Math.floor(Math.log10(least));
+}
+
+export interface Ratios {
+  readonly axis: string;
+  /** In the order of the colours. */
+  readonly series: readonly string[];
+  readonly groups: readonly {
+    readonly label: string;
+    readonly bars: readonly { readonly series: string; readonly value: number; readonly text: string }[];
+  }[];
+}
+
+/** Horizontal bars that begin at 1 and double with every step of the grid, in groups, the first on top. */
+export function ratios({ axis, series, groups }: Ratios): string {
+  const rowHeight = 15;
+  const rows = groups.flatMap(({ label, bars: group }, i) => [
+    ...(i > 0 ? [{ label: '', bar: undefined }] : []),
+    ...group.map((bar, j) => ({ label: j === 0 ? label : '', bar })),
+  ]);
+  const steps = groups.flatMap(({ bars: group }) => group.map(({ value }) => Math.log2(value)));
+  const present = series.filter((name) => rows.some(({ bar }) => bar?.series === name));
+  return svg(rows.length * rowHeight + 90, {
+    legend: { data: present, top: 0, itemGap: 26, textStyle: { color: ink, fontSize: 12 } },
+    grid: {
+      left: 16 + Math.max(...groups.map(({ label }) => label.length)) * characterWidth,
+      right: 30,
+      top: 34,
+      bottom: 48,
+    },
+    xAxis: {
+      ...numeric(axis, false),
+      min: Math.min(0, Math.floor(Math.min(...steps) - 0.5)),
+      max: Math.max(0, Math.ceil(Math.max(...steps) + 0.5)),
+      interval: 1,
+      axisLabel: { color: ink, fontSize: 11, formatter: (step: number) => (step < 0 ? `1/${2 ** -step}` : 2 ** step) },
+    },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: rows.map(({ label }) => label),
+      axisLabel: { color: ink, fontSize: 12, interval: 0 },
+      axisTick: { show: false },
+      axisLine: { show: false, onZero: false },
+    },
+    series: present.map((name, i) => ({
+      name,
+      type: 'bar',
+      barWidth: 11,
+      barGap: '-100%',
+      color: colors[series.indexOf(name)],
+      data: rows.map(({ bar }) =>
+        bar?.series === name
+          ? {
+              value: Math.log2(bar.value),
+              label: { formatter: bar.text, position: bar.value < 1 ? 'left' : 'right' },
+            }
+          : null,
+      ),
+      label: { show: true, color: ink, fontSize: 11 },
+      ...(i === 0 && { markLine: line(0) }),
+    })),
+  });
 }
 
 export interface Curve {

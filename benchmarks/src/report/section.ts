@@ -1,6 +1,8 @@
 import type { Comparison, Contestant, Environment, Growth, Limits, ResultFile } from '../result.js';
-import { bars, curves } from './chart.js';
-import { digits, duration, table, who } from './text.js';
+import { bars, curves, type Draw } from './chart.js';
+import { groupBy } from './group-by.js';
+import { peersFigure, peersSoftware, peersTable } from './peers.js';
+import { capital, digits, duration, listed, table, who } from './text.js';
 
 /** A part of the page, and the figures it shows, by file name. */
 export interface Section {
@@ -16,28 +18,43 @@ export function section({ suite, question, command, environment, seconds, result
     figures.set(file, svg);
     return `![${suite}, ${name}](benchmarks/${file})\n\n*${caption}*`;
   };
-  const subjects = groupBy(
-    results.filter((result) => result.kind === 'comparison'),
-    ({ subject }) => subject,
-  );
-  const comparisons = [...subjects.values()].flat();
+  const comparisons = bySubject(results.filter((result) => result.kind === 'comparison'));
   const growths = results.filter((result) => result.kind === 'growth');
   const parts = [
     `## ${suite}`,
     question,
     `\`\`\`\n${command}\n\`\`\``,
     where(environment, seconds),
-    ...ratioFigures(comparisons, figure),
-    ...throughputFigure(comparisons, figure),
-    ...limitFigure(comparisons, environment.machine.limits, figure),
-    ...[...subjects].map(([subject, group]) => comparisonTable(subject, group, environment.machine.limits)),
+    ...(suite === 'peers' ? peersParts : otherParts)(comparisons, environment.machine.limits, figure),
     ...growthFigures(growths, figure),
     ...(growths.length > 0 ? [growthTable(growths)] : []),
   ];
-  return { markdown: parts.join('\n\n'), figures };
+  return { markdown: parts.filter(Boolean).join('\n\n'), figures };
 }
 
-type Draw = (name: string, caption: string, svg: string) => string;
+type Subjects = ReadonlyMap<string, readonly Comparison[]>;
+
+const bySubject = (comparisons: readonly Comparison[]): Subjects => groupBy(comparisons, ({ subject }) => subject);
+
+/** Many contestants that share their software. */
+function peersParts(subjects: Subjects, _: Limits, figure: Draw): string[] {
+  const comparisons = [...subjects.values()].flat();
+  return [
+    peersSoftware(comparisons),
+    ...peersFigure(comparisons, figure),
+    ...[...subjects].map(([subject, group]) => peersTable(subject, group)),
+  ];
+}
+
+function otherParts(subjects: Subjects, limits: Limits, figure: Draw): string[] {
+  const comparisons = [...subjects.values()].flat();
+  return [
+    ...ratioFigures(comparisons, figure),
+    ...throughputFigure(comparisons, figure),
+    ...limitFigure(comparisons, limits, figure),
+    ...[...subjects].map(([subject, group]) => comparisonTable(subject, group, limits)),
+  ];
+}
 
 function where({ date, commit, backend, machine, versions }: Environment, seconds: number): string {
   const { cpu, cores, memoryGb, system, load, limits } = machine;
@@ -55,7 +72,7 @@ function where({ date, commit, backend, machine, versions }: Environment, second
 function ratioFigures(comparisons: readonly Comparison[], figure: Draw): string[] {
   const rivals = comparisons.flatMap((comparison) =>
     comparison.contestants
-      .filter(({ name, ratio }) => name !== 'tsrl' && ratio !== undefined)
+      .filter(({ name, ratio }) => !name.startsWith('tsrl') && ratio !== undefined)
       .map((rival) => ({ comparison, rival })),
   );
   return [...groupBy(rivals, ({ rival }) => who(rival))].map(([name, group]) =>
@@ -137,16 +154,17 @@ function comparisonTable(subject: string, group: readonly Comparison[], limits: 
   const shown = header.map((_, column) => column < 2 || rows.some((row) => row[column] !== ''));
   const pick = (cells: readonly string[]): string[] => cells.filter((_, column) => shown[column]);
   const details = [...new Set(group.map(({ detail }) => detail))];
-  const settings = new Set(
-    group.flatMap(({ contestants }) =>
-      contestants.flatMap((contestant) => (contestant.settings ? [`${who(contestant)}: ${contestant.settings}.`] : [])),
-    ),
+  const said = group
+    .flatMap(({ contestants }) => contestants)
+    .flatMap((contestant) => (contestant.settings ? [{ name: who(contestant), how: contestant.settings }] : []));
+  const settings = [...groupBy(said, ({ how }) => how)].map(
+    ([how, same]) => `${listed([...new Set(same.map(({ name }) => name))])}: ${how}.`,
   );
   return [
     `### ${subject}`,
     `${details.map(capital).join('. ')}.`,
     table(pick(header), rows.map(pick)),
-    [...settings].join('\n\n'),
+    settings.join('\n\n'),
   ]
     .filter(Boolean)
     .join('\n\n');
@@ -212,12 +230,4 @@ function growthTable(growths: readonly Growth[]): string {
       'the largest size; lower is better.',
     table(['', 'grows, pass', 'time', 'ns / element', 'exponent'], rows),
   ].join('\n\n');
-}
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-function groupBy<T>(all: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of all) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
-  return groups;
 }

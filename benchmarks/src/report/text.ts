@@ -10,9 +10,21 @@ export function digits(value: number): string {
 
 /** Median ± median absolute deviation, in a unit that fits. */
 export function duration({ medianMs, madMs }: Timing): string {
-  const [unit, name] = medianMs >= 1000 ? [1000, 's'] : medianMs >= 1 ? [1, 'ms'] : [1e-3, 'µs'];
-  return `${digits(medianMs / unit)} ± ${Number((madMs / unit).toPrecision(2))} ${name}`;
+  const { size, name } = unitOf(medianMs);
+  return `${digits(medianMs / size)} ± ${Number((madMs / size).toPrecision(2))} ${name}`;
 }
+
+/** The unit that milliseconds are written in, and how many of them it is. */
+export function unitOf(ms: number): { readonly size: number; readonly name: string } {
+  if (ms >= 1000) return { size: 1000, name: 's' };
+  return ms >= 1 ? { size: 1, name: 'ms' } : { size: 1e-3, name: 'µs' };
+}
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** `a`, `a and b`, `a, b and c`. */
+export const listed = (all: readonly string[]): string =>
+  all.length < 2 ? all.join('') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
 
 export const threads = (count: number): string => `${count} thread${count === 1 ? '' : 's'}`;
 

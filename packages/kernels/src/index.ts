@@ -21,7 +21,7 @@ export {
   swigluGradient,
 } from './arrays/layers.js';
 export { type LinearTokenGradientArrays, linearTokenGradients } from './arrays/linear-token-gradients.js';
-export { addRows, transpose } from './arrays/moves.js';
+export { addRows, gatherRows, transpose } from './arrays/moves.js';
 export {
   type RowStatistics,
   type SelectiveLogSoftmaxArrays,
@@ -32,6 +32,7 @@ export {
   type TokenGradientArrays,
   tokenGradients,
 } from './arrays/softmax.js';
+export { type AdamWArrays, adamW, sumOfSquares } from './arrays/updates.js';
 export {
   type Attention,
   type AttentionGradients,

@@ -130,7 +130,7 @@ export function instantiateSoftmax(heap: Heap): Softmax {
       const flag = Number(entropy);
       const perRow = entropy ? 2 : 1;
       kernel.prepare(temperature, work);
-      let views = viewsOf(heap, call, kernel.resultsAt(work));
+      let views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
       for (let row = 0; row < rows; row++) {
         const { ids, columns, statistics, results } = views;
         const [x, to] = [logits + 4 * row * size, gradient + 4 * row * size];
@@ -148,7 +148,7 @@ export function instantiateSoftmax(heap: Heap): Softmax {
         }
         kernel.endRow(x, id, to, size, temperature, ignoreId, out[0] as number, entropy ? (out[1] as number) : 0, work);
         // A callback that allocates may have made the heap grow.
-        if (ids.buffer !== heap.memory.buffer) views = viewsOf(heap, call, kernel.resultsAt(work));
+        if (ids.buffer !== heap.memory.buffer) views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
       }
     },
   };

@@ -99,4 +99,23 @@ describe('installFastKernels', () => {
       expect(asm).toBe(wasm()['asm']);
     },
   );
+
+  test.runIf(onWasm)('is undone while another backend is current, the guard of the heap too', async () => {
+    const guarded = wasm()['_malloc'];
+    await tf.setBackend('cpu');
+    uninstallFastKernels();
+    await tf.setBackend('wasm');
+    expect(wasm()['_malloc']).not.toBe(guarded);
+    expect(tf.getKernel('TsrlTokenGradients', 'wasm')).toBeUndefined();
+    installFastKernels();
+    expect(wasm()['_malloc']).not.toBe(undefined);
+  });
+
+  test('asks for a backend first', () => {
+    const spy = vi.spyOn(tf.engine(), 'backendName', 'get' as never).mockReturnValue('' as never);
+    expect(() => installFastKernels()).toThrow(
+      'installFastKernels: no tfjs backend is active yet; await tf.setBackend(…) or tf.ready() first',
+    );
+    spy.mockRestore();
+  });
 });

@@ -731,3 +731,54 @@ describe('sharing of data', () => {
     expect(numDataIds()).toBe(ids);
   });
 });
+
+test.runIf(onWasm)(
+  'a tensor that still lies on another backend may make the heap grow in the middle of a move',
+  async () => {
+    await tf.setBackend('cpu');
+    const big = [0, 1, 2].map(() => tf.fill([4, 9e6], 7));
+    await tf.setBackend('wasm');
+    const [sliced, gathered, parts] = [
+      tf.slice(big[0] as tf.Tensor, [1, 0], [1, 3]),
+      tf.tidy(() => tf.gather(big[1] as tf.Tensor, tf.tensor1d([3], 'int32'))),
+      tf.split(big[2] as tf.Tensor, 2, 0),
+    ];
+    expect([...(await sliced.data())]).toEqual([7, 7, 7]);
+    expect((await gathered.data()).every((x) => x === 7)).toBe(true);
+    expect((await (parts[1] as tf.Tensor).data()).at(-1)).toBe(7);
+    tf.dispose([big, sliced, gathered, parts] as tf.TensorContainer);
+  },
+);
+
+test('a kernel that throws leaves no data behind', () => {
+  const hidden = tf.zeros([1, 2]);
+  const weight = tf.zeros([3, 2]);
+  const ids = tf.zeros([1], 'int32');
+  const columns = tf.zeros([1, 1]);
+  const slopes = (): void => {
+    throw new Error('no slope');
+  };
+  const attrs = { temperature: 1, ignoreId: -100, entropy: false, slopes } as unknown as tf.NamedAttrMap;
+  const before = numDataIds();
+  for (const [name, inputs] of [
+    ['TsrlLinearTokenGradients', { hidden, weight, ids, columns }],
+    ['TsrlTokenGradients', { logits: hidden, ids, columns }],
+  ] as const) {
+    expect(() => tf.engine().runKernel(name, inputs as unknown as tf.NamedTensorMap, attrs)).toThrow('no slope');
+  }
+  expect(numDataIds()).toBe(before);
+  tf.dispose([hidden, weight, ids, columns]);
+});
+
+test.runIf(onWasm)('AdamW keeps the numbers of a copy of its moments that was made on another backend', async () => {
+  await tf.setBackend('cpu');
+  const m = tf.ones([4]);
+  const copy = tf.clone(m);
+  await tf.setBackend('wasm');
+  const rest = { v: tf.ones([4]), grad: tf.fill([4], 2), variable: tf.zeros([4]) };
+  const attrs = { beta1: 0.5, beta2: 0.5, scale: -1, root: 1, epsilon: 1, shrink: 0 };
+  const results = tf.engine().runKernel('TsrlAdamW', { m, ...rest }, attrs) as unknown as tf.Tensor[];
+  expect([...(await (results[0] as tf.Tensor).data())]).toEqual([1.5, 1.5, 1.5, 1.5]);
+  expect([...(await copy.data())]).toEqual([1, 1, 1, 1]);
+  tf.dispose([m, copy, rest, results] as unknown as tf.TensorContainer);
+});

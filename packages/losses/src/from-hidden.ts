@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { ShapeError } from '@tsrl/core';
 import {
   expectShape,
   type Loss,
@@ -39,6 +40,8 @@ export function fromHidden<Inputs>(
     expectShape('fromHidden', 'ids', ids, mask.shape, 'int32');
     expectShape('fromHidden', 'hidden', hidden, [...mask.shape, 'H']);
     expectShape('fromHidden', 'weight', weight, ['V', hidden.shape[2]]);
+    if (weight.shape[0] < 1)
+      throw new ShapeError('fromHidden', 'weight', 'float32 [V, H], V at least 1', `[${weight.shape.join(', ')}]`);
     const source = {
       kind: 'linear',
       differentiable: [hidden, weight],

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
+import { OptionError, ShapeError } from '@tsrl/core';
 import {
   expectShape,
   type Loss,
@@ -28,8 +28,8 @@ export type FromLogits<Inputs> = Omit<Inputs, 'logProbs' | 'entropy'> & LogitsIn
  *
  *   fromLogits(loss)({ logits, ids, mask, … }) = loss({ logProbs, entropy, mask, … })
  *
- * with the log-probs and entropies of softmax(logits / τ) where the mask counts, and 0 elsewhere. A loss that is a sum
- * over tokens (`ppoClip`, `kl` with an estimator as it stands, `entropyBonus`, `scale`d, in an `objective`, or one's own
+ * with the log-probs and entropies of softmax(logits / τ) where the mask counts, and 0 elsewhere (and where an id is −100). A loss that is a sum
+ * over tokens (`ppoClip`, `negativeLogLikelihood`, `kl` with an estimator as it stands, `entropyBonus`, `scale`d, in an `objective`, or one's own
  * by `withTokenTerms`) has a gradient in the logits that is known as soon as their row has been read: on wasm and cpu
  * one pass then gives the loss and its gradient, with one exponential for each element and none for tokens that the mask
  * leaves out; its other inputs are constants. Any other loss, and any other backend, goes by `tokenStatistics`. The two
@@ -47,6 +47,8 @@ export function fromLogits<Inputs>(
     expectShape('fromLogits', 'mask', mask, ['B', 'T']);
     expectShape('fromLogits', 'ids', ids, mask.shape, 'int32');
     expectShape('fromLogits', 'logits', logits, [...mask.shape, 'V']);
+    if (logits.shape[2] < 1)
+      throw new ShapeError('fromLogits', 'logits', 'float32 [B, T, V], V at least 1', `[${logits.shape.join(', ')}]`);
     const source = {
       kind: 'logits',
       differentiable: [logits],

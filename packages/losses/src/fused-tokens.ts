@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {
   type Aggregate,
+  expectShape,
   hasTokenGradients,
   type Loss,
   type LossResult,
@@ -39,12 +40,20 @@ export function evaluateTokens<Inputs>(
       loss({ ...rest, logProbs, entropy } as Inputs, context);
 
     const terms = tokenTermsOf(loss)?.(context);
-    const differentiated = tf.engine().state.gradientDepth > 0;
+    // Within another operation (a customGrad) nothing is recorded.
+    const { gradientDepth, kernelDepth } = tf.engine().state;
+    const differentiated = gradientDepth > 0 && kernelDepth === 0;
     if (!(terms && differentiated && hasTokenGradients(source.kind))) {
       const { logProbs, entropy } = source.statistics(counted);
-      return { ...evaluate(logProbs, entropy) };
+      const asked = tf.notEqual(counted, -100);
+      return { ...evaluate(logProbs, tf.where(asked, entropy, tf.zerosLike(entropy)) as PerToken) };
     }
-    const columns = columnsOf(terms, rest as Readonly<Record<string, PerToken>>, mask, context);
+    const inputs = rest as Readonly<Record<string, PerToken>>;
+    const who = source.kind === 'logits' ? 'fromLogits' : 'fromHidden';
+    for (const name of terms.flatMap((term) => term.inputs)) {
+      expectShape(who, name, inputs[name] as PerToken, mask.shape);
+    }
+    const columns = columnsOf(terms, inputs, mask, context);
     // Everything happens inside one differentiable operation, where the tape records nothing; the metrics get out of it.
     const kept: Record<string, tf.Scalar> = {};
     const value = withGradient(

@@ -271,6 +271,57 @@ describe('fromLogits', () => {
   });
 });
 
+describe('both ways', () => {
+  test('agree where an id asks for nothing, and with NaN outside the mask', async () => {
+    const batch = draw(createRng(8), { rows: 1, tokens: 3, size: 4 });
+    const mask = tf.tensor2d([1, 1, 0], [1, 3]);
+    const ids = tf.tensor2d([1, -100, 2], [1, 3], 'int32');
+    const logits = tf.tidy(() => {
+      const hole = tf.reshape(tf.tensor1d([0, 0, Number.NaN]), [1, 3, 1]);
+      return tf.add<tf.Tensor3D>(batch.logits, hole);
+    });
+    const inputs = { ...batch, mask, ids, logits };
+    const loss = fromLogits(objective({ policy: ppoClip(), entropy: scale(0.5, entropyBonus()) }));
+    const fused = await evaluate(loss, inputs, ['logits']);
+    const value = loss(inputs, context);
+    expect(maxError(await value.loss.data(), [fused.loss], float32)).toBeLessThan(1);
+    uninstallFastKernels();
+    const composed = await evaluate(loss, inputs, ['logits']);
+    expectSame(fused, composed);
+    expect(fused.gradients[0]!.slice(4)).toEqual(Array(8).fill(0));
+    tf.dispose([{ ...batch }, mask, ids, logits, value.loss, { ...value.metrics }] as tf.TensorContainer);
+  });
+
+  test('name an input of another shape, and a vocabulary of nothing', () => {
+    const batch = draw(createRng(9), { rows: 2, tokens: 3, size: 4 });
+    const advantages = tf.tensor2d([1, 1], [1, 2]);
+    const logits = tf.variable(batch.logits);
+    for (const prepare of [installFastKernels, uninstallFastKernels]) {
+      prepare();
+      expect(() => valueAndGrads(() => fromLogits(ppoClip())({ ...batch, logits, advantages }), [logits])).toThrow(
+        /advantages must be float32 \[2, 3\].*got float32 \[1, 2\]/,
+      );
+    }
+    const none = tf.zeros([2, 3, 0]) as tf.Tensor3D;
+    expect(() => fromLogits(ppoClip())({ ...batch, logits: none })).toThrow(
+      'fromLogits: logits must be float32 [B, T, V], V at least 1; got [2, 3, 0]',
+    );
+    tf.dispose([{ ...batch }, advantages, none, logits] as tf.TensorContainer);
+  });
+
+  test('inside another operation, where nothing is recorded, the loss is still computed', async () => {
+    const batch = draw(createRng(10), { rows: 1, tokens: 2, size: 4 });
+    const plain = fromLogits(ppoClip())(batch);
+    const custom = tf.customGrad((x) => ({
+      value: fromLogits(ppoClip())({ ...batch, logits: x as tf.Tensor3D }).loss,
+      gradFunc: () => tf.zeros(batch.logits.shape),
+    }));
+    const { value, grad } = tf.valueAndGrad((x) => custom(x) as tf.Scalar)(batch.logits);
+    expect(maxError(await value.data(), await plain.loss.data(), float32)).toBeLessThan(1);
+    tf.dispose([{ ...batch }, plain.loss, { ...plain.metrics }, value, grad] as tf.TensorContainer);
+  });
+});
+
 describe('fromHidden', () => {
   const widths = fc.integer({ min: 1, max: 9 });
 

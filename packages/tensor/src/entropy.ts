@@ -4,6 +4,7 @@ import {
   logProbsOf,
   normalize,
   type TemperatureOptions,
+  timesRows,
   type WithoutLast,
 } from './log-probs-normalizer.js';
 import { asRows, noIds, statisticsByKernel } from './softmax-statistics.js';
@@ -36,7 +37,7 @@ export function entropy<L extends tf.Tensor>(logits: L, { temperature = 1 }: Tem
       (dy, [x, top, logSum, entropy]) => {
         const logProbs = logProbsOf(x as tf.Tensor, top as tf.Tensor, logSum as tf.Tensor, temperature);
         const slope = tf.mul(tf.exp(logProbs), tf.add(finite(logProbs), entropy as tf.Tensor));
-        return [tf.mul(slope, tf.div(tf.expandDims(dy, -1), -temperature))];
+        return [timesRows(slope, tf.div(tf.expandDims(dy, -1), -temperature))];
       },
     );
   });

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ShapeError } from '@tsrl/core';
+import { OptionError, ShapeError } from '@tsrl/core';
 import { expectShape } from './check.js';
 import { type SelectiveLogSoftmaxOptions, selectiveLogSoftmax } from './log-probs.js';
 import { type TokenStatistics, tokenStatistics } from './token-statistics.js';
@@ -23,7 +23,7 @@ export interface LinearLogProbsOptions extends SelectiveLogSoftmaxOptions {
  * @param hidden float32 [B, T, H]; the states at t predict token t
  * @param weight float32 [V, H], as Hugging Face stores it
  * @param ids    int32 [B, T]
- * @throws ShapeError, OptionError unless the temperature is positive
+ * @throws ShapeError, OptionError unless the temperature and `chunkBytes` are positive
  * @see Wijmans et al. 2024, "Cut your losses in large-vocabulary language models", arXiv:2411.09009
  */
 export function linearLogProbs(
@@ -68,6 +68,7 @@ function byChunks(
   { chunkBytes = 2 ** 26 }: LinearLogProbsOptions,
   of: (logits: tf.Tensor2D, ids: tf.Tensor1D) => tf.Tensor2D,
 ): tf.Tensor2D {
+  if (!(chunkBytes > 0)) throw new OptionError(who, 'chunkBytes', 'positive', chunkBytes);
   expectShape(who, 'ids', ids, ['B', 'T'], 'int32');
   expectShape(who, 'hidden', hidden, [...ids.shape, 'H']);
   expectShape(who, 'weight', weight, ['V', hidden.shape[2]]);

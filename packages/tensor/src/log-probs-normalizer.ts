@@ -42,7 +42,7 @@ export function logNormalizer<L extends tf.Tensor>(
       },
       (dy, [x, top, logSum]) => {
         const p = tf.exp(logProbsOf(x as tf.Tensor, top as tf.Tensor, logSum as tf.Tensor, temperature));
-        return [tf.mul(p, tf.div(tf.expandDims(dy, -1), temperature))];
+        return [timesRows(p, tf.div(tf.expandDims(dy, -1), temperature))];
       },
     );
   });
@@ -75,6 +75,11 @@ export function normalize(x: tf.Tensor, temperature: number): Normalized {
 /** log softmax(x / τ) from what a forward pass saved. Not for export. */
 export function logProbsOf(x: tf.Tensor, top: tf.Tensor, logSum: tf.Tensor, temperature: number): tf.Tensor {
   return tf.sub(scale(tf.sub(x, top), temperature), logSum);
+}
+
+/** x [..., V] times slopes [..., 1]; 0 where the slope is 0, even in a row with NaN, as in the kernels. Not for export. */
+export function timesRows(x: tf.Tensor, slopes: tf.Tensor): tf.Tensor {
+  return tf.where(tf.equal(slopes, 0), tf.zerosLike(x), tf.mul(x, slopes));
 }
 
 const scale = (x: tf.Tensor, temperature: number): tf.Tensor => (temperature === 1 ? x : tf.div(x, temperature));

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ShapeError } from '@tsrl/core';
+import { OptionError, ShapeError } from '@tsrl/core';
 import { expectShape } from './check.js';
-import { expectLogits, logProbsOf, normalize, type TemperatureOptions } from './log-probs-normalizer.js';
+import { expectLogits, logProbsOf, normalize, type TemperatureOptions, timesRows } from './log-probs-normalizer.js';
 import { statisticsByKernel } from './softmax-statistics.js';
 import type { PerToken } from './types.js';
 import { withGradient } from './with-gradient.js';
@@ -30,7 +30,7 @@ export interface SelectiveLogSoftmaxOptions extends TemperatureOptions {
  * @param logits float32 [..., V]
  * @param ids    int32 [...], or [..., K] for K tokens of each distribution
  * @returns float32, shaped like `ids`
- * @throws ShapeError, OptionError unless the temperature is positive
+ * @throws ShapeError, OptionError unless the temperature is positive and `ignoreId` an int32
  */
 export function selectiveLogSoftmax<I extends tf.Tensor>(
   logits: tf.Tensor,
@@ -39,6 +39,7 @@ export function selectiveLogSoftmax<I extends tf.Tensor>(
 ): I {
   expectLogits('selectiveLogSoftmax', logits, temperature);
   expectChoice('selectiveLogSoftmax', logits, ids, [0, 1]);
+  expectIgnoreId('selectiveLogSoftmax', ignoreId);
   const size = logits.shape.at(-1) as number;
   const rows = logits.size / size;
   const chosen = ids.rank === logits.rank ? (ids.shape.at(-1) as number) : 1;
@@ -72,7 +73,7 @@ export function selectiveLogSoftmax<I extends tf.Tensor>(
           logProbsOf(tf.reshape(x as tf.Tensor, wide), top as tf.Tensor, logSum as tf.Tensor, temperature),
         );
         const atIds = tf.scatterND(tf.reshape(places as tf.Tensor, [-1, 1]), tf.reshape(d, [-1]), [logits.size]);
-        const gradient = tf.sub(tf.reshape(atIds, wide), tf.mul(p, tf.sum(d, 1, true)));
+        const gradient = tf.sub(tf.reshape(atIds, wide), timesRows(p, tf.sum(d, 1, true)));
         return [tf.reshape(gradient, logits.shape)];
       },
     );
@@ -86,6 +87,11 @@ export function expectChoice(who: string, logits: tf.Tensor, ids: tf.Tensor, mor
   if (fits && ids.dtype === 'int32') return;
   const wanted = more.map((axes) => `[${[...lead, 'K'].slice(0, lead.length + axes).join(', ')}]`);
   throw new ShapeError(who, 'ids', `int32 ${wanted.join(' or ')}`, `${ids.dtype} [${ids.shape.join(', ')}]`);
+}
+
+/** Throws an OptionError unless it is an int32, as ids are. Not for export. */
+export function expectIgnoreId(who: string, ignoreId: number): void {
+  if ((ignoreId | 0) !== ignoreId) throw new OptionError(who, 'ignoreId', 'an int32', ignoreId);
 }
 
 /** A batch before (S positions) or after (S − 1) the shift. */

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { entropy } from './entropy.js';
-import { expectChoice, type SelectiveLogSoftmaxOptions, selectiveLogSoftmax } from './log-probs.js';
+import { expectChoice, expectIgnoreId, type SelectiveLogSoftmaxOptions, selectiveLogSoftmax } from './log-probs.js';
 import { expectLogits, type WithoutLast } from './log-probs-normalizer.js';
 import { asRows, statisticsByKernel } from './softmax-statistics.js';
 
@@ -26,6 +26,7 @@ export function tokenStatistics<L extends tf.Tensor>(
 ): TokenStatistics<WithoutLast<L>> {
   expectLogits('tokenStatistics', logits, temperature);
   expectChoice('tokenStatistics', logits, ids, [0]);
+  expectIgnoreId('tokenStatistics', ignoreId);
   return tf.tidy(() => {
     const rows = asRows(logits);
     const options = { temperature, ignoreId, entropy: true };

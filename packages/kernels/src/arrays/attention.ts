@@ -1,7 +1,7 @@
 import { OptionError, ShapeError } from '@tsrl/core';
 import { type AttentionSizes, instantiateAttention } from '../attention.js';
 import { onPrivateHeap } from './heap.js';
-import { expectNumbers, pass } from './pass.js';
+import { expectNumbers, expectSizes, pass } from './pass.js';
 
 const attention = onPrivateHeap(instantiateAttention);
 
@@ -57,9 +57,7 @@ export function causalAttentionGradient(
 function checked(who: string, qkv: Float32Array, rest: Omit<AttentionSizes, 'queries'>) {
   const sizes: AttentionSizes = { ...rest, queries: rest.length };
   const { batch, length, heads, keyValueHeads, headSize, theta } = sizes;
-  for (const [name, value] of Object.entries({ batch, length, heads, keyValueHeads, headSize })) {
-    if (!Number.isInteger(value) || value < 1) throw new OptionError(who, name, 'an integer, at least 1', value);
-  }
+  expectSizes(who, { batch, length, heads, keyValueHeads, headSize }, 1);
   if (heads % keyValueHeads !== 0) throw new OptionError(who, 'keyValueHeads', `a divisor of ${heads}`, keyValueHeads);
   if (theta !== undefined) {
     if (!(theta > 0 && theta < Infinity)) throw new OptionError(who, 'theta', 'positive', theta);

@@ -1,6 +1,7 @@
 import { ShapeError } from '@tsrl/core';
 import { type GemmActivation, instantiateGemm } from '../gemm.js';
 import { floatsAt, onPrivateHeap, withRoom } from './heap.js';
+import { expectSizes } from './pass.js';
 
 /** op(a) [m, k] times op(b) [k, n], row by row; a transposed operand is stored the other way round. */
 export interface MatMulArrays {
@@ -23,7 +24,7 @@ const gemmOf = onPrivateHeap(instantiateGemm);
 /**
  * f(op(a) op(b) + bias), [m, n], with the accuracy of `instantiateGemm`; the numbers pass through the private memory.
  *
- * @throws ShapeError where an array has another length, BackendError where there is no SIMD WebAssembly
+ * @throws OptionError for a size below 0, ShapeError where an array has another length, BackendError where there is no SIMD WebAssembly
  */
 export function matMul({
   a,
@@ -36,6 +37,7 @@ export function matMul({
   bias,
   activation,
 }: MatMulArrays): Float32Array {
+  expectSizes('matMul', { m, k, n }, 0);
   expectLength('a', a, m * k);
   expectLength('b', b, k * n);
   if (bias) expectLength('bias', bias, n);

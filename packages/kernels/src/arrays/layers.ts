@@ -1,7 +1,7 @@
 import { OptionError, ShapeError } from '@tsrl/core';
 import { type Activation, activations, instantiateLayers } from '../layers.js';
 import { onPrivateHeap } from './heap.js';
-import { expectNumbers, pass } from './pass.js';
+import { expectNumbers, expectSizes, pass } from './pass.js';
 
 const layers = onPrivateHeap(instantiateLayers);
 
@@ -164,7 +164,8 @@ export interface RotateArrays {
 export function rotate(options: RotateArrays): Float32Array {
   const { x, length, heads, headSize, theta = 10_000, backwards = false } = options;
   if (!(theta > 0 && theta < Infinity)) throw new OptionError('rotate', 'theta', 'positive', theta);
-  if (!(headSize > 0 && headSize % 2 === 0)) throw new OptionError('rotate', 'headSize', 'even', headSize);
+  expectSizes('rotate', { length, heads, headSize }, 1);
+  if (headSize % 2 !== 0) throw new OptionError('rotate', 'headSize', 'even', headSize);
   const rows = x.length / (heads * headSize);
   if (!Number.isInteger(rows))
     throw new ShapeError('rotate', 'x', `[rows, ${heads}, ${headSize}]`, `${x.length} numbers`);
@@ -178,7 +179,7 @@ export function rotate(options: RotateArrays): Float32Array {
 /**
  * Scores [..., length, length]: row i becomes the softmax of its first i + 1 numbers, then zeros.
  *
- * @throws ShapeError, BackendError without SIMD WebAssembly
+ * @throws ShapeError, OptionError for a length below 1, BackendError without SIMD WebAssembly
  */
 export function causalSoftmax(scores: Float32Array, length: number): Float32Array {
   const size = squares('causalSoftmax', scores, length);
@@ -199,13 +200,14 @@ export function causalSoftmaxGradient(y: Float32Array, dy: Float32Array, length:
 }
 
 function squares(who: string, scores: Float32Array, length: number): { matrices: number; length: number } {
+  expectSizes(who, { length }, 1);
   const matrices = scores.length / length ** 2;
   if (Number.isInteger(matrices)) return { matrices, length };
   throw new ShapeError(who, 'scores', `[..., ${length}, ${length}]`, `${scores.length} numbers`);
 }
 
 function rowsOf(who: string, x: Float32Array, { length: width }: Float32Array): { rows: number; width: number } {
-  const rows = x.length / width;
+  const rows = width === 0 && x.length === 0 ? 0 : x.length / width;
   if (Number.isInteger(rows)) return { rows, width };
   throw new ShapeError(who, 'x', `[rows, ${width}], as wide as weight`, `${x.length} numbers`);
 }

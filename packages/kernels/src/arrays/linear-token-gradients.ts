@@ -43,6 +43,7 @@ export function linearTokenGradients(
   if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) {
     throw new OptionError(who, 'temperature', 'positive and finite', temperature);
   }
+  if ((ignoreId | 0) !== ignoreId) throw new OptionError(who, 'ignoreId', 'an int32', ignoreId);
   const rows = ids.length;
   const size = Math.floor(weight.length / inner);
   const width = rows === 0 ? 0 : Math.floor(columns.length / rows);

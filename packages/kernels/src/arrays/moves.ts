@@ -1,6 +1,7 @@
 import { OptionError, ShapeError } from '@tsrl/core';
 import { instantiateMoves } from '../moves.js';
 import { floatsAt, integersAt, onPrivateHeap, withRoom } from './heap.js';
+import { expectSizes } from './pass.js';
 
 const movesOf = onPrivateHeap(instantiateMoves);
 
@@ -33,6 +34,7 @@ export function transpose(x: Float32Array, shape: readonly number[], permutation
  * @throws ShapeError where x has another length, BackendError where there is no SIMD WebAssembly
  */
 export function addRows(x: Float32Array, ids: Int32Array, width: number, segments: number): Float32Array {
+  expectSizes('addRows', { width, segments }, 0);
   const rows = ids.length;
   if (x.length !== rows * width) {
     throw new ShapeError('addRows', 'x', `[${rows}, ${width}]`, `${x.length} numbers`);
@@ -45,4 +47,23 @@ export function addRows(x: Float32Array, ids: Int32Array, width: number, segment
     moves.sumSegments({ x: at, ids: idsAt, out }, { rows, width, segments });
     return floatsAt(out, segments * width).slice();
   });
+}
+
+/**
+ * The rows of a table [segments, width] with these ids, one after the other: [ids.length, width].
+ *
+ * @throws ShapeError where the table has no whole rows, OptionError for an id outside it
+ */
+export function gatherRows(table: Float32Array, ids: Int32Array, width: number): Float32Array {
+  expectSizes('gatherRows', { width }, 1);
+  const segments = table.length / width;
+  if (!Number.isInteger(segments)) {
+    throw new ShapeError('gatherRows', 'table', `[segments, ${width}]`, `${table.length} numbers`);
+  }
+  const out = new Float32Array(ids.length * width);
+  ids.forEach((id, row) => {
+    if (id < 0 || id >= segments) throw new OptionError('gatherRows', `ids[${row}]`, `in [0, ${segments})`, id);
+    out.set(table.subarray(id * width, (id + 1) * width), row * width);
+  });
+  return out;
 }

@@ -1,4 +1,4 @@
-import { ShapeError } from '@tsrl/core';
+import { OptionError, ShapeError } from '@tsrl/core';
 import { floatsAt, integersAt, withRoom } from './heap.js';
 
 /** Copies arrays into the private memory, runs over their addresses, and copies results of these lengths back. */
@@ -31,4 +31,12 @@ export function pass(
 /** Throws a ShapeError unless the array has that many numbers. */
 export function expectNumbers(who: string, name: string, array: ArrayLike<number>, length: number): void {
   if (array.length !== length) throw new ShapeError(who, name, `${length} numbers`, `${array.length} numbers`);
+}
+
+/** Throws an OptionError unless every size is an integer, at least `least`. */
+export function expectSizes(who: string, sizes: Readonly<Record<string, number>>, least: number): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (!Number.isInteger(size) || size < least)
+      throw new OptionError(who, name, `an integer, at least ${least}`, size);
+  }
 }

@@ -160,6 +160,7 @@ function expectRows(who: string, options: SoftmaxOptions) {
   if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) {
     throw new OptionError(who, 'temperature', 'positive and finite', temperature);
   }
+  if ((ignoreId | 0) !== ignoreId) throw new OptionError(who, 'ignoreId', 'an int32', ignoreId);
   if (!(Number.isInteger(size) && size > 0)) throw new OptionError(who, 'size', 'a positive integer', size);
   const rows = logits.length / size;
   if (!Number.isInteger(rows)) {

@@ -31,7 +31,12 @@ export function onWasm<Family>(
       const shapes = tensors.map(({ shape }) => shape);
       const results = kernel.outputs(shapes, attrs).map((shape) => backend.makeOutput([...shape], 'float32'));
       const address = ({ dataId }: tf.TensorInfo): number => backend.dataIdMap.get(dataId).memoryOffset;
-      kernel.run(family, tensors.map(address), results.map(address), shapes, attrs);
+      try {
+        kernel.run(family, tensors.map(address), results.map(address), shapes, attrs);
+      } catch (error) {
+        for (const { dataId } of results) backend.disposeData(dataId); // tfjs knows nothing of them yet
+        throw error;
+      }
       return results;
     }),
   );

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { BackendError } from '@tsrl/core';
 import { cpuKernels } from './cpu/index.js';
 import type { FastKernel } from './fast-kernel.js';
 import { passes } from './run-probe.js';
@@ -31,14 +32,19 @@ const kernelsOf: Readonly<Record<string, readonly FastKernel[]>> = {
  * - `cpu`, `webgpu`: the fused operations alone.
  * - other backends: nothing; `@tsrl/tensor` composes there.
  *
- * Each kernel is first run on tiny inputs, which also warms it up. One that does not give the right numbers, because a
+ * Each kernel is first run on tiny inputs, which also warms it up (but on webgpu, which cannot be read at once). One that does not give the right numbers, because a
  * release of tfjs moved its internals or WebAssembly SIMD is missing, is left out, and a warning names it once.
  * A second call installs nothing.
  *
  * @returns the names of the kernels that are in place now
+ * @throws BackendError before a backend is active
  */
 export function installFastKernels(): readonly string[] {
   const backendName = tf.getBackend();
+  if (!backendName) {
+    const problem = 'no tfjs backend is active yet; await tf.setBackend(…) or tf.ready() first';
+    throw new BackendError('installFastKernels', problem);
+  }
   if (backendName === 'wasm') guardHeap(tf.backend());
   const installed: string[] = [];
   const failed: string[] = [];
@@ -79,7 +85,8 @@ export function uninstallFastKernels(): void {
       if (original !== undefined) restore(kernelName, backendName, original ?? undefined);
     }
   }
-  if (tf.getBackend() === 'wasm') unguardHeap(tf.backend());
+  const wasm = tf.engine().registry['wasm'];
+  if (wasm) unguardHeap(wasm);
 }
 
 /** A kernel of ours, and the registration that it replaced. */

@@ -82,8 +82,8 @@ export function fastGather(original: WasmKernel): WasmKernel {
     const out = backend.makeOutput(outputShape, x.dtype);
     const each = tf.util.sizeFromShape(indices.shape) / batchSize;
     const run = sliceSize * tf.util.bytesPerElement(x.dtype);
-    const ids = backend.typedArrayFromHeap(indices);
     const { heap, from, to } = move(backend, x, out);
+    const ids = backend.typedArrayFromHeap(indices);
     let target = to;
     for (let row = 0; row < batchSize * outerSize; row++) {
       const start = from + row * dimSize * run;
@@ -101,5 +101,7 @@ export function fastGather(original: WasmKernel): WasmKernel {
 /** The heap, and where two tensors lie in it; valid until the next allocation. */
 function move(backend: WasmBackend, x: tf.TensorInfo, out: tf.TensorInfo) {
   const address = ({ dataId }: tf.TensorInfo): number => backend.dataIdMap.get(dataId).memoryOffset;
-  return { heap: backend.wasm.HEAPU8, from: address(x), to: address(out) };
+  // A tensor of another backend is brought here when it is asked for, and the heap may grow: it is looked at last.
+  const [from, to] = [address(x), address(out)];
+  return { heap: backend.wasm.HEAPU8, from, to };
 }

@@ -1,3 +1,4 @@
+import { BackendError } from '@tsrl/core';
 import type { Heap } from '../../heap.js';
 import type { WasmMemory } from '../../web-assembly.js';
 import type { WasmBackend } from './backend.js';
@@ -21,7 +22,15 @@ export function onHeap<T>(instantiate: (heap: Heap) => T): OnHeap<T> {
 function heapOf(wasm: WasmBackend['wasm']): Heap {
   const memory: WasmMemory | undefined = wasm.asm?.memory ?? wasm.wasmMemory;
   if (memory?.buffer !== wasm.HEAPU8.buffer) throw new Error('the memory is not where it was in tfjs 4.22');
-  return { memory, allocate: (bytes) => wasm._malloc(bytes) >>> 0, free: (address) => wasm._free(address) };
+  return {
+    memory,
+    allocate(bytes) {
+      const address = wasm._malloc(bytes) >>> 0;
+      if (address === 0 && bytes > 0) throw new BackendError('wasm', `its memory has no ${bytes} bytes left`);
+      return address;
+    },
+    free: (address) => wasm._free(address),
+  };
 }
 
 /** No SIMD, a shared memory (the threaded build), a probe that failed: the kernels of tfjs are as right. */

@@ -23,6 +23,8 @@ export function unsortedSegmentSum(movesOf: OnHeap<Moves>): WasmKernel {
       moves.sumSegments(at, { rows: tf.util.sizeFromShape(segmentIds.shape), width, segments });
       return out;
     }
+    // Both are in the heap before any view is taken of it: bringing one from another backend may make it grow.
+    for (const { dataId } of [segmentIds, x]) backend.dataIdMap.get(dataId);
     const ids = backend.typedArrayFromHeap(segmentIds);
     const from = backend.typedArrayFromHeap(x);
     const to = backend.typedArrayFromHeap(out).fill(0);

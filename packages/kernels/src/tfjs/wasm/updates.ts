@@ -35,6 +35,7 @@ function adamW({ inputs, backend, attrs }: KernelArguments): tf.TensorInfo[] {
 }
 
 function takeOver({ dataId, shape }: tf.TensorInfo, backend: WasmBackend): tf.TensorInfo {
+  backend.dataIdMap.get(dataId); // brings it from another backend, with its references
   if (backend.refCount(dataId) > 1) return backend.makeOutput(shape, 'float32');
   backend.incRef(dataId);
   return { dataId, shape, dtype: 'float32' };
