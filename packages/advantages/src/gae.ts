@@ -59,44 +59,63 @@ export function gae(
   expectRecursion('gae', masked, { gamma, lambda });
   expectSameGrid('gae', { rewards, values, mask, ...(terminal && { terminal }) });
   if (bootstrap) expectLength('gae', 'bootstrap', bootstrap, mask.rows);
-  expectMask('gae', mask);
-  expectFiniteWhere('gae', 'rewards', rewards, mask);
-  expectFiniteWhere('gae', 'values', values, mask);
 
   const { rows, columns } = mask;
   const advantages = zeros(rows, columns);
   const returns = zeros(rows, columns);
-  let tokens = 0;
+  const [r, v, m, ends, a, R] = [rewards.data, values.data, mask.data, terminal?.data, advantages.data, returns.data];
+  let masks = 0;
   let emptyRows = 0;
   let droppedRewards = 0;
+  let carried = 0; // what every chain ends in: not finite where any input that counts is not
   for (let row = 0; row < rows; row++) {
     let nextValue = bootstrap ? (bootstrap[row] as number) : 0;
     let nextAdvantage = 0;
     let started = false;
     for (let at = (row + 1) * columns - 1; at >= row * columns; at--) {
-      if (mask.data[at] === 0) {
-        if (rewards.data[at] !== 0) droppedRewards += 1;
+      if (m[at] === 1) {
+        if (!started) carried += nextValue;
+        started = true;
+        if (ends && ends[at] !== 0) {
+          carried += nextAdvantage;
+          nextValue = nextAdvantage = 0;
+        }
+        const value = v[at] as number;
+        nextAdvantage = (r[at] as number) + gamma * (nextValue + lambda * nextAdvantage) - value;
+        nextValue = value;
+        a[at] = nextAdvantage;
+        R[at] = nextAdvantage + value;
+      } else {
+        if (m[at] !== 0) carried = Number.NaN;
+        masks += 1;
+        if (r[at] !== 0) droppedRewards += 1;
         if (masked === 'zero' && started) {
           nextAdvantage = gamma * (nextValue + lambda * nextAdvantage);
           nextValue = 0;
         }
-        continue;
       }
-      if (!started && !Number.isFinite(nextValue)) {
-        throw new DataError('gae', `bootstrap[${row}] must be finite; got ${nextValue}`);
-      }
-      started = true;
-      tokens += 1;
-      if (terminal && terminal.data[at] !== 0) nextValue = nextAdvantage = 0;
-      const value = values.data[at] as number;
-      nextAdvantage = (rewards.data[at] as number) + gamma * (nextValue + lambda * nextAdvantage) - value;
-      nextValue = value;
-      advantages.data[at] = nextAdvantage;
-      returns.data[at] = nextAdvantage + value;
     }
+    carried += nextAdvantage;
     if (!started) emptyRows += 1;
   }
-  return { advantages, returns, metrics: { tokens, emptyRows, droppedRewards } };
+  if (!Number.isFinite(carried)) expectValidEntries({ rewards, values, mask, ...(bootstrap && { bootstrap }) });
+  return { advantages, returns, metrics: { tokens: m.length - masks, emptyRows, droppedRewards } };
+}
+
+/**
+ * Throws a DataError that names the first entry at fault. The recursion cannot lose one: once Aₜ is not finite, no
+ * earlier Aₜ is, for 0 · ∞ is NaN. So valid inputs are read once only; those that overflow pass here too.
+ */
+function expectValidEntries({ rewards, values, mask, bootstrap }: GaeInputs): void {
+  expectMask('gae', mask);
+  expectFiniteWhere('gae', 'rewards', rewards, mask);
+  expectFiniteWhere('gae', 'values', values, mask);
+  for (let row = 0; bootstrap && row < mask.rows; row++) {
+    const counts = mask.data.subarray(row * mask.columns, (row + 1) * mask.columns).includes(1);
+    if (counts && !Number.isFinite(bootstrap[row])) {
+      throw new DataError('gae', `bootstrap[${row}] must be finite; got ${bootstrap[row]}`);
+    }
+  }
 }
 
 export const gaeEntry: EstimatorEntry<GaeInputs> = {

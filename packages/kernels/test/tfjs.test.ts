@@ -275,7 +275,7 @@ describe.runIf(onWasm)('the product where our kernel cannot run', () => {
   };
 
   test('is right by XNNPACK as well: flags, batches, broadcasts, bias and activation, and nothing', async () => {
-    const repaired = ['BatchMatMul', '_FusedMatMul'].map((name) => [name, kernelOf(name)] as const);
+    const ours = ['BatchMatMul', '_FusedMatMul'].map((name) => [name, kernelOf(name)] as const);
     uninstallFastKernels();
     const [original, fused] = [kernelOf('BatchMatMul'), kernelOf('_FusedMatMul')];
     installFastKernels();
@@ -317,7 +317,7 @@ describe.runIf(onWasm)('the product where our kernel cannot run', () => {
       expect([...(await nothing.data())]).toEqual(Array(6).fill(0));
       tf.dispose([a, b, nothing]);
     } finally {
-      for (const [name, kernel] of repaired) register(name, kernel);
+      for (const [name, kernel] of ours) register(name, kernel);
     }
   });
 
