@@ -62,7 +62,7 @@ export function bars({ axis, bars: all, mark, logarithmic = false }: Bars): stri
         itemStyle: { color: colors[0] },
         label: { show: true, position: 'right', color: ink, fontSize: 12 },
         ...(mark !== undefined && {
-          markLine: line(mark),
+          markLine: line(mark, colors[1]),
         }),
       },
     ],
@@ -70,10 +70,10 @@ export function bars({ axis, bars: all, mark, logarithmic = false }: Bars): stri
 }
 
 /** Dashed, across all bars. */
-const line = (at: number): object => ({
+const line = (at: number, color: string | undefined): object => ({
   symbol: 'none',
   data: [{ xAxis: at }],
-  lineStyle: { color: colors[1], width: 2, type: [5, 4] },
+  lineStyle: { color, width: 2, type: [5, 4] },
   label: { show: false },
 });
 
@@ -112,7 +112,7 @@ export function ratios({ axis, series, groups }: Ratios): string {
     },
     xAxis: {
       ...numeric(axis, false),
-      min: Math.min(0, Math.floor(Math.min(...steps) - 0.5)),
+      min: Math.min(0, Math.floor(Math.min(...steps) - 1)),
       max: Math.max(0, Math.ceil(Math.max(...steps) + 0.5)),
       interval: 1,
       axisLabel: { color: ink, fontSize: 11, formatter: (step: number) => (step < 0 ? `1/${2 ** -step}` : 2 ** step) },
@@ -140,7 +140,7 @@ export function ratios({ axis, series, groups }: Ratios): string {
           : null,
       ),
       label: { show: true, color: ink, fontSize: 11 },
-      ...(i === 0 && { markLine: line(0) }),
+      ...(i === 0 && { markLine: line(0, ink) }),
     })),
   });
 }
