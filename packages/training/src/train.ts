@@ -1,6 +1,8 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { createRng, DivergenceError, expectLength, type Json, OptionError, type Rng } from '@tsrl/core';
 import { bucketedBatches, shuffledIndices } from '@tsrl/data';
 import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
+import { installFastKernels } from '@tsrl/kernels/tfjs';
 import type { GradientTransform } from '@tsrl/optim';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import type { CheckpointStore, Snapshot } from './checkpoint.js';
@@ -42,6 +44,8 @@ export interface TrainOptions<C extends Columns> {
   readonly score?: (metrics: BinaryMetrics) => number;
   /** Evaluations without improvement after which training ends; never by default. */
   readonly patience?: number;
+  /** `installFastKernels()` of @tsrl/kernels/tfjs on the current backend first, for the whole process; true. */
+  readonly fastKernels?: boolean;
   /** How gradients are computed: in this thread by default, or by `startWorkers` of `@tsrl/training/node`. */
   readonly compute?: ComputeGradients;
   /** How texts are scored, likewise. */
@@ -91,6 +95,11 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
   if (options.resume && !store) throw new OptionError('train', 'store', 'given to resume', store);
   expectExamples('train', examples);
   if (validation) expectExamples('validation', validation);
+
+  if (options.fastKernels !== false) {
+    await tf.ready();
+    installFastKernels();
+  }
 
   const root = createRng(options.seed);
   const pass = (index: number): Int32Array => sample(examples.labels, root.fork(`pass ${index}`));

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DivergenceError, type Grid, gridOf, OptionError, StateError } from '@tsrl/core';
 import { balancedIndices, shuffledIndices } from '@tsrl/data';
+import { uninstallFastKernels } from '@tsrl/kernels/tfjs';
 import { adamW, sgd } from '@tsrl/optim';
 import { type BinaryPolicy, bernoulliLogProbs, tokenMean } from '@tsrl/tensor';
 import { float32, maxError } from '@tsrl/testing';
@@ -91,6 +92,16 @@ describe('a run that was cut off and resumed is the run that was not', { timeout
     expect(sessions).toBeGreaterThan(5);
     expect(end.result).toEqual(whole.result);
     expect(end.weights).toEqual(whole.weights);
+  });
+
+  test('by the fast kernels, unless they are not wanted: the results differ by rounding', async () => {
+    const present = (): boolean => tf.getKernel('TsrlAdamW', tf.getBackend()) !== undefined;
+    uninstallFastKernels();
+    const plain = await wholeSession(starts.logits, { ...commonOptions(), fastKernels: false });
+    expect(present()).toBe(false);
+    const fast = await wholeSession(starts.logits, commonOptions());
+    expect(present()).toBe(true);
+    expect(fast.result.steps).toBe(plain.result.steps);
   });
 
   test('a store changes nothing, and the seed does', async () => {
