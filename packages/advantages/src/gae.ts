@@ -64,10 +64,10 @@ export function gae(
   const advantages = zeros(rows, columns);
   const returns = zeros(rows, columns);
   const [r, v, m, ends, a, R] = [rewards.data, values.data, mask.data, terminal?.data, advantages.data, returns.data];
-  let masks = 0;
+  let maskedTokens = 0;
   let emptyRows = 0;
   let droppedRewards = 0;
-  let carried = 0; // what every chain ends in: not finite where any input that counts is not
+  let carried = 0; // the sum of what every chain starts from and ends in: not finite if an input that counts is not
   for (let row = 0; row < rows; row++) {
     let nextValue = bootstrap ? (bootstrap[row] as number) : 0;
     let nextAdvantage = 0;
@@ -87,7 +87,7 @@ export function gae(
         R[at] = nextAdvantage + value;
       } else {
         if (m[at] !== 0) carried = Number.NaN;
-        masks += 1;
+        maskedTokens += 1;
         if (r[at] !== 0) droppedRewards += 1;
         if (masked === 'zero' && started) {
           nextAdvantage = gamma * (nextValue + lambda * nextAdvantage);
@@ -99,7 +99,7 @@ export function gae(
     if (!started) emptyRows += 1;
   }
   if (!Number.isFinite(carried)) expectValidEntries({ rewards, values, mask, ...(bootstrap && { bootstrap }) });
-  return { advantages, returns, metrics: { tokens: m.length - masks, emptyRows, droppedRewards } };
+  return { advantages, returns, metrics: { tokens: m.length - maskedTokens, emptyRows, droppedRewards } };
 }
 
 /**

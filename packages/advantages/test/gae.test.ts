@@ -266,6 +266,54 @@ describe('gae', () => {
     expect(metrics).toEqual({ tokens: 0, emptyRows: 1, droppedRewards: 2 });
   });
 
+  test('no entry that counts hides when it is not finite, whatever follows; those that do not count never matter', () => {
+    const bad = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+    const where = fc.tuple(fc.constantFrom('rewards' as const, 'values' as const), fc.nat());
+    const options = fc.record({ gamma: unit, lambda: unit, masked: fc.constantFrom('skip' as const, 'zero' as const) });
+    forAll([batches, where, bad, options], (inputs, [name, pick], value, options) => {
+      const { mask } = inputs;
+      if (mask.data.length === 0) return;
+      const at = pick % mask.data.length;
+      const spoilt = { ...inputs, [name]: { ...mask, data: inputs[name].data.with(at, value) } };
+      if (mask.data[at] === 0) {
+        expect(gae(spoilt, options).returns).toEqual(gae(inputs, options).returns);
+        return;
+      }
+      const entry = `[${Math.floor(at / mask.columns)}, ${at % mask.columns}]`;
+      expect(() => gae(spoilt, options)).toThrow(`gae: ${name}${entry} must be finite, for it counts; got ${value}`);
+    });
+    forAll([batches, fc.nat(), bad, options], (inputs, pick, value, options) => {
+      if (inputs.mask.rows === 0) return;
+      const b = pick % inputs.mask.rows;
+      const call = () => gae({ ...inputs, bootstrap: inputs.bootstrap.with(b, value) }, options);
+      if (row(inputs.mask, b).includes(1)) expect(call).toThrow(`gae: bootstrap[${b}] must be finite; got ${value}`);
+      else expect(call()).toEqual(gae(inputs, options));
+    });
+    forAll([batches, fc.nat(), fc.constantFrom(0.5, 2, -1, Number.NaN), options], (inputs, pick, value, options) => {
+      const { mask } = inputs;
+      if (mask.data.length === 0) return;
+      const at = pick % mask.data.length;
+      const entry = `[${Math.floor(at / mask.columns)}, ${at % mask.columns}]`;
+      const call = () => gae({ ...inputs, mask: { ...mask, data: mask.data.with(at, value) } }, options);
+      expect(call).toThrow(`gae: mask${entry} must be 0 or 1; got ${value}`);
+    });
+  });
+
+  test('the first fault in the order mask, rewards, values, bootstrap is the one named', () => {
+    const inf = only([Number.POSITIVE_INFINITY, 1]);
+    const all = { rewards: inf, values: inf, mask: only([1, 3]), bootstrap: [Number.NaN] };
+    expect(() => gae(all)).toThrow('mask[0, 1]');
+    expect(() => gae({ ...all, mask: ones(2) })).toThrow('rewards[0, 0]');
+    expect(() => gae({ ...all, mask: ones(2), rewards: ones(2) })).toThrow('values[0, 0]');
+    expect(() => gae({ ...all, mask: ones(2), rewards: ones(2), values: ones(2) })).toThrow('bootstrap[0]');
+  });
+
+  test('finite inputs whose sum overflows are no fault', () => {
+    const huge = only([1e308, 1e308]);
+    const { advantages } = gae({ rewards: huge, values: only([0, 0]), mask: ones(2), bootstrap: [0] }, { lambda: 1 });
+    expect([...advantages.data]).toEqual([Number.POSITIVE_INFINITY, 1e308]);
+  });
+
   test('does not touch its arguments', () => {
     forAll([batches], (inputs) => {
       const before = structuredClone(inputs);
