@@ -49,7 +49,7 @@ describe('against plain tfjs in the same process', { retry: 2 }, () => {
   });
 
   it('chunks of an output projection need less than half of the memory of all logits at once', async () => {
-    const { contestants } = await compare(chunked(2048, 64, 8192), 1);
+    const { contestants } = await compare(chunked(4096, 32, 8192), 1);
     const [parts, whole] = contestants.map(({ memory }) => memory?.megabytes ?? Number.NaN);
     expect(parts).toBeLessThan((whole as number) / 2);
     expect(contestants[1]?.difference).toBeLessThan(1e-4);
