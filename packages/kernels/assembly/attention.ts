@@ -13,21 +13,18 @@ export { dot, exponentials, packA, packB, packTransposed, prepare, rotateHead, t
 /** Queries of one block. */
 const BLOCK: usize = 64;
 
-// @ts-ignore: decorator
 @inline
 function eights(n: usize): usize {
   return (n + 7) & ~7;
 }
 
 /** Floats from one row of scores to the next: no power of two, which would crowd a few sets of the cache. */
-// @ts-ignore: decorator
 @inline
 function scoreStep(length: usize): usize {
   return eights(length) + 8;
 }
 
 /** Floats of four rows of scores, or of four columns of a block. */
-// @ts-ignore: decorator
 @inline
 function panelSize(length: usize): usize {
   return max(eights(length), BLOCK) << 2;
@@ -77,7 +74,6 @@ export function moveRow(from: usize, table: usize, sign: f32, scale: f32, to: us
 }
 
 /** to = scale · from over n numbers. */
-// @ts-ignore: decorator
 @inline
 function scaleRow(from: usize, scale: f32, to: usize, n: usize): void {
   const factor = f32x4.splat(scale);
@@ -88,7 +84,6 @@ function scaleRow(from: usize, scale: f32, to: usize, n: usize): void {
 }
 
 /** to += factor · from over n numbers. */
-// @ts-ignore: decorator
 @inline
 function add(factor: f32, from: usize, to: usize, n: usize): void {
   const c = f32x4.splat(factor);
@@ -289,7 +284,6 @@ export function fillNaN(at: usize, n: usize): void {
  * The numbers of a row behind those that are seen become −∞ up to the next eighth, so that the row has no rest: their
  * exponential is 0. By whole vectors, which the loads that follow can take from where stores wait.
  */
-// @ts-ignore: decorator
 @inline
 function hide(scores: usize, seen: usize): usize {
   const at = scores + ((seen & ~7) << 2);

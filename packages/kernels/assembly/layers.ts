@@ -27,7 +27,6 @@ export function prepare(work: usize): void {
 }
 
 /** exp(x) for x <= 0; 0 of −∞, NaN of NaN. */
-// @ts-ignore: decorator
 @inline
 function exp(x: v128, work: usize): v128 {
   return exp4(
@@ -43,7 +42,6 @@ function exp(x: v128, work: usize): v128 {
 }
 
 /** Four lanes as one number, in float64. */
-// @ts-ignore: decorator
 @inline
 function lanes(x: v128): f64 {
   return (
@@ -396,7 +394,6 @@ export function layerRowGradient(
 }
 
 /** σ(x) = 1 / (1 + e) or e / (1 + e) with e = exp(−|x|), which never overflows; σ(−x) is the other one. */
-// @ts-ignore: decorator
 @inline
 function sigmoid(x: v128, work: usize): v128 {
   const e = exp(f32x4.neg(f32x4.abs(x)), work);
@@ -406,7 +403,6 @@ function sigmoid(x: v128, work: usize): v128 {
 }
 
 /** d/dx of x σ(x): σ (1 + x (1 − σ)). */
-// @ts-ignore: decorator
 @inline
 function siluSlope(x: v128, share: v128): v128 {
   const one = f32x4.splat(ONE);
@@ -417,7 +413,6 @@ const ROOT_2_OVER_PI: f32 = 0.7978845608028654;
 const CUBIC: f32 = 0.044715;
 
 /** The argument of the tanh of GELU's approximation, twice: ½ (1 + tanh u) = σ(2u). */
-// @ts-ignore: decorator
 @inline
 function twiceU(x: v128): v128 {
   const inner = f32x4.add(f32x4.splat(ONE), f32x4.mul(f32x4.splat(CUBIC), f32x4.mul(x, x)));
@@ -425,13 +420,11 @@ function twiceU(x: v128): v128 {
 }
 
 /** Between ±limit, NaN as it is; beyond, GELU is linear to the last bit. */
-// @ts-ignore: decorator
 @inline
 function clamp(x: v128, limit: f32): v128 {
   return f32x4.pmin(f32x4.pmax(x, f32x4.splat(-limit)), f32x4.splat(limit));
 }
 
-// @ts-ignore: decorator
 @inline
 function geluTanhSlope(x: v128, work: usize): v128 {
   const z = clamp(x, 20);
@@ -444,7 +437,6 @@ function geluTanhSlope(x: v128, work: usize): v128 {
 }
 
 /** exp(−z²/2) */
-// @ts-ignore: decorator
 @inline
 function bell(z: v128, work: usize): v128 {
   return exp(f32x4.mul(f32x4.mul(z, z), f32x4.splat(-0.5)), work);
@@ -454,7 +446,6 @@ function bell(z: v128, work: usize): v128 {
  * The normal distribution function Φ(z), from its bell. Φ(−|z|) = bell(z) Q(t) with t = 1 / (1 + 0.3 |z|): the degree-8
  * polynomial Q was fitted to ½ erfcx(|z| / √2) on [0, 15] for the least relative error, which is 6e-8.
  */
-// @ts-ignore: decorator
 @inline
 function normal(z: v128, bellOfZ: v128): v128 {
   const one = f32x4.splat(ONE);
@@ -472,7 +463,6 @@ function normal(z: v128, bellOfZ: v128): v128 {
   return v128.bitselect(tail, f32x4.sub(one, tail), f32x4.lt(z, f32x4.splat(0)));
 }
 
-// @ts-ignore: decorator
 @inline
 function geluErfSlope(x: v128, work: usize): v128 {
   const z = clamp(x, 20);
@@ -483,7 +473,6 @@ function geluErfSlope(x: v128, work: usize): v128 {
 const SILU: u32 = 0;
 const GELU_TANH: u32 = 1;
 
-// @ts-ignore: decorator
 @inline
 function activationOf(kind: u32, x: v128, work: usize): v128 {
   if (kind === SILU) return f32x4.mul(x, sigmoid(x, work));
@@ -492,7 +481,6 @@ function activationOf(kind: u32, x: v128, work: usize): v128 {
   return f32x4.mul(x, normal(z, bell(z, work)));
 }
 
-// @ts-ignore: decorator
 @inline
 function slopeOf(kind: u32, x: v128, work: usize): v128 {
   if (kind === SILU) return siluSlope(x, sigmoid(x, work));
