@@ -43,7 +43,7 @@ describe('installFastKernels', () => {
     expect(tf.memory()).toEqual(before);
   });
 
-  test('a model that knows nothing of it computes the same, faster', async () => {
+  test('a model that knows nothing of it computes the same', async () => {
     const draw = (shape: [number, number], from: number): tf.Tensor2D =>
       tf.tensor2d(
         Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(from + i)),

@@ -52,11 +52,13 @@ export function causalAttention(qkv: tf.Tensor2D, options: CausalAttentionOption
   const attrs = { batch, queries: length, length, heads, keyValueHeads, headSize, theta };
   const parts = [heads * headSize, 2 * keyValueHeads * headSize];
   const positions = (): tf.Tensor => tf.expandDims(tf.range(0, length, 1, 'int32'), 0);
+  let byKernel = false; // what is saved for the gradient differs
   return tf.tidy(() =>
     withGradient<tf.Tensor2D>(
       [qkv],
       () => {
         const results = fused('TsrlCausalAttention', { qkv }, attrs);
+        byKernel = results !== undefined;
         if (results) {
           const [out, stats] = results as [tf.Tensor2D, tf.Tensor];
           return { value: out, saved: [qkv, out, stats] };
@@ -66,7 +68,7 @@ export function causalAttention(qkv: tf.Tensor2D, options: CausalAttentionOption
         return { value: out as tf.Tensor2D, saved: [out, ...attended] };
       },
       (dy, saved) => {
-        if (saved.length === 3) {
+        if (byKernel) {
           const [qkv, out, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
           return [...(fused('TsrlCausalAttentionGradient', { qkv, out, stats, dy }, attrs) as tf.Tensor[])];
         }
@@ -105,11 +107,13 @@ export function attentionAt(
     throw new ShapeError(who, 'kv', `float32 [${batch} · S, ${kv.shape[1]}]`, `float32 [${kv.shape.join(', ')}]`);
   }
   const attrs = { batch, queries: 1, length, heads, keyValueHeads, headSize, theta };
+  let byKernel = false; // what is saved for the gradient differs
   return tf.tidy(() =>
     withGradient<tf.Tensor2D>(
       [q, kv],
       () => {
         const results = fused('TsrlAttentionAt', { q, kv, positions }, attrs);
+        byKernel = results !== undefined;
         if (results) {
           const [out, stats] = results as [tf.Tensor2D, tf.Tensor];
           return { value: out, saved: [q, kv, positions, out, stats] };
@@ -119,7 +123,7 @@ export function attentionAt(
         return { value: out as tf.Tensor2D, saved: [places, out, ...attended] };
       },
       (dy, saved) => {
-        if (saved.length === 5) {
+        if (byKernel) {
           const [q, kv, positions, out, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
           return [...(fused('TsrlAttentionAtGradient', { q, kv, positions, out, stats, dy }, attrs) as tf.Tensor[])];
         }
