@@ -10,6 +10,9 @@ const gradientModules = [
   '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js',
 ];
 
+/** A longer search (FC_RUNS, see @tsrl/testing) gets longer. */
+const patience = Math.max(1, Number(process.env['FC_RUNS'] ?? 100) / 100);
+
 /** Packages without a tensor: their tests skip loading tfjs. */
 const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages', 'testing']);
 
@@ -36,7 +39,7 @@ const project = (directory: string, backend: string, suffix: string, include = [
     name: `@tsrl/${directory}${suffix}`,
     include,
     env: { TSRL_BACKEND: backend },
-    testTimeout: backend === 'webgpu' ? 300_000 : 30_000,
+    testTimeout: (backend === 'webgpu' ? 300_000 : 30_000) * patience,
     setupFiles: hostOnly.has(directory) ? [] : [path('vitest.setup.ts')],
     deps: { optimizer: { ssr: { enabled: !hostOnly.has(directory), include: gradientModules } } },
   },

@@ -53,3 +53,28 @@ export function finiteDifference(
     return (above - below) / (2 * step);
   });
 }
+
+/**
+ * What float32 cannot do better: how far each entry of `f(x)` moves when each input moves by one float32 ulp,
+ *
+ *   Σᵢ max(|f(x + uᵢ eᵢ) − f(x)|, |f(x − uᵢ eᵢ) − f(x)|),  uᵢ = ulp₃₂(xᵢ)
+ *
+ * `f` is the float64 oracle of a test. A bound for the few inputs where a plain tolerance is too much to ask.
+ */
+export function float32Condition(f: (x: Float64Array) => ArrayLike<number>, x: ArrayLike<number>): Float64Array {
+  const at = Float64Array.from(x);
+  const here = Float64Array.from(f(at));
+  const moved = new Float64Array(here.length);
+  at.forEach((value, i) => {
+    const ulp = 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23);
+    at[i] = value + ulp;
+    const above = Float64Array.from(f(at));
+    at[i] = value - ulp;
+    const below = Float64Array.from(f(at));
+    at[i] = value;
+    here.forEach((y, j) => {
+      moved[j]! += Math.max(Math.abs(above[j]! - y), Math.abs(below[j]! - y));
+    });
+  });
+  return moved;
+}

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { finiteDifference, float32, forAll, forAllAsync, maxError } from '../src/index.ts';
+import { finiteDifference, float32, float32Condition, forAll, forAllAsync, maxError } from '../src/index.ts';
 
 test('forAll finds a counterexample and passes when there is none', () => {
   expect(() => forAll([fc.integer({ min: 0, max: 1000 })], (n) => expect(n).toBeLessThan(500))).toThrow(
@@ -40,4 +40,18 @@ test('finiteDifference gives the gradient of a polynomial', () => {
       ),
     ).toBeLessThanOrEqual(1);
   });
+});
+
+test('float32Condition is one ulp of each input, times the slope', () => {
+  const condition = float32Condition(([x, y]) => [3 * x!, x! - y!, 7], [1, -4]);
+  expect([...condition]).toEqual([3 * 2 ** -23, 2 ** -23 + 2 ** -21, 0]);
+});
+
+test('draws the same inputs in every run', () => {
+  const draw = (): number[] => {
+    const seen: number[] = [];
+    forAll([fc.nat()], (n) => void seen.push(n));
+    return seen;
+  };
+  if (process.env['FC_RUNS'] === undefined) expect(draw()).toEqual(draw());
 });
