@@ -17,6 +17,8 @@ export type EstimatorLaw = 'linear';
 /** What the law suite, the benchmarks and the documentation know of an estimator. */
 export interface EstimatorEntry<Inputs extends object = object> {
   readonly name: string;
+  /** In one line, for the table of algorithms. */
+  readonly formula: string;
   readonly citation: string;
   readonly laws: readonly EstimatorLaw[];
   /** Random inputs of this size. */

@@ -120,6 +120,7 @@ function expectValidEntries({ rewards, values, mask, bootstrap }: GaeInputs): vo
 
 export const gaeEntry: EstimatorEntry<GaeInputs> = {
   name: 'gae',
+  formula: 'Aₜ = δₜ + γ λ Aₜ₊₁, δₜ = rₜ + γ Vₜ₊₁ − Vₜ',
   citation: 'arXiv:1506.02438',
   laws: ['linear'],
   example: ({ prompts, perPrompt, tokens }, rng) => {

@@ -61,6 +61,7 @@ export function binaryCrossEntropy({
 
 export const binaryCrossEntropyEntry: LossEntry<BinaryCrossEntropyInputs> = {
   name: 'binaryCrossEntropy',
+  formula: 'softplus(z) − y z',
   citation: 'arXiv:1512.00567',
   per: 'example',
   differentiable: ['logits'],

@@ -51,6 +51,7 @@ export function entropyBonus({ aggregate = tokenMean }: EntropyBonusOptions = {}
 
 export const entropyBonusEntry: LossEntry<EntropyBonusInputs> = {
   name: 'entropyBonus',
+  formula: '−H(π)',
   citation: 'arXiv:1602.01783',
   per: 'token',
   differentiable: ['entropy'],

@@ -10,6 +10,8 @@ export interface ExampleShape {
 /** What the law suite, the benchmarks and the documentation know of a loss. */
 export interface LossEntry<Inputs extends object = object> {
   readonly name: string;
+  /** In one line, for the table of algorithms. */
+  readonly formula: string;
   readonly citation: string;
   /** Whether the inputs are [B, T] with a mask, or [B]. */
   readonly per: 'token' | 'example';

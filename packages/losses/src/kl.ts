@@ -63,6 +63,7 @@ export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): L
 
 export const klEntry: LossEntry<KlInputs> = {
   name: 'kl',
+  formula: 'exp(−d) − 1 + d, d = log π − log π_ref',
   citation: 'arXiv:2402.03300',
   per: 'token',
   differentiable: ['logProbs'],

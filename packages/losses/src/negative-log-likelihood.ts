@@ -46,6 +46,7 @@ export function negativeLogLikelihood({ aggregate = tokenMean }: NegativeLogLike
 
 export const negativeLogLikelihoodEntry: LossEntry<TokenInputs> = {
   name: 'negativeLogLikelihood',
+  formula: '−log π',
   citation: 'arXiv:2203.02155',
   per: 'token',
   differentiable: ['logProbs'],

@@ -113,6 +113,7 @@ export function ppoClip({
 
 export const ppoClipEntry: LossEntry<PpoClipInputs> = {
   name: 'ppoClip',
+  formula: '−min(ρ A, clip(ρ, 1 − clipLow, 1 + clipHigh) A), ρ = π / π_old',
   citation: 'arXiv:1707.06347',
   per: 'token',
   differentiable: ['logProbs'],

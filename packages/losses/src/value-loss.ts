@@ -107,6 +107,7 @@ function explained(values: PerToken, returns: PerToken, mask: PerToken): tf.Scal
 
 export const valueLossEntry: LossEntry<ClippedValueLossInputs> = {
   name: 'valueLoss',
+  formula: '½ (V − R)²',
   citation: 'arXiv:1707.06347',
   per: 'token',
   differentiable: ['values'],

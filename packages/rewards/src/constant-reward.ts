@@ -11,6 +11,7 @@ export const constantReward = (options: ConfidenceOptions = {}): BinaryReward =>
 
 export const constantRewardEntry: ConfidenceEntry = {
   name: 'constantReward',
+  formula: '±κ w',
   citation: 'variant of arXiv:2602.02708',
   laws: ['antisymmetric', 'positive-gap'],
   create: constantReward,

@@ -10,6 +10,8 @@ export type ConfidenceLaw = 'antisymmetric' | 'positive-gap' | 'zero-gap-at-one-
 /** What the law suite, the benchmarks and the documentation know of a member of the family. */
 export interface ConfidenceEntry {
   readonly name: string;
+  /** In one line, for the table of algorithms. */
+  readonly formula: string;
   readonly citation: string;
   readonly laws: readonly ConfidenceLaw[];
   /** The member with its defaults; members without a cap ignore `cap`. */

@@ -22,6 +22,7 @@ export function logComplement({ cap = 5, ...options }: CappedOptions = {}): Bina
 
 export const logComplementEntry: ConfidenceEntry = {
   name: 'logComplement',
+  formula: '±κ w · −log(1 − p_a)',
   citation: 'arXiv:2602.02708, with its sign put right',
   laws: ['antisymmetric', 'positive-gap', 'capped'],
   create: logComplement,

@@ -38,6 +38,7 @@ export function logScore({
 
 export const logScoreEntry: ConfidenceEntry = {
   name: 'logScore',
+  formula: 'κ w (log π_old(y) − o · [a ≠ y])',
   citation: 'variant of arXiv:2602.02708',
   laws: ['positive-gap'],
   create: logScore,

@@ -33,6 +33,7 @@ export function marginFloor({ floor = 0.1, ...options }: MarginFloorOptions = {}
 
 export const marginEntry: ConfidenceEntry = {
   name: 'margin',
+  formula: '±κ w |2p − 1|',
   citation: 'variant of arXiv:2602.02708',
   laws: ['antisymmetric', 'zero-gap-at-one-half'],
   create: margin,
@@ -40,6 +41,7 @@ export const marginEntry: ConfidenceEntry = {
 
 export const marginFloorEntry: ConfidenceEntry = {
   name: 'marginFloor',
+  formula: '±κ w (f + (1 − f) |2p − 1|)',
   citation: 'variant of arXiv:2602.02708',
   laws: ['antisymmetric', 'positive-gap'],
   create: marginFloor,

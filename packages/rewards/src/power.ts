@@ -24,6 +24,7 @@ export function power({ exponent, ...options }: PowerOptions): BinaryReward {
 
 export const powerEntry: ConfidenceEntry = {
   name: 'power',
+  formula: '±κ w p_a^q',
   citation: 'variant of arXiv:2602.02708',
   laws: ['antisymmetric', 'positive-gap'],
   create: (options) => power({ exponent: 2, ...options }),

@@ -21,6 +21,7 @@ export function printed({ cap = 5, ...options }: CappedOptions = {}): BinaryRewa
 
 export const printedEntry: ConfidenceEntry = {
   name: 'printed',
+  formula: '±κ w log p_a, with the wrong sign',
   citation: 'arXiv:2602.02708',
   laws: ['antisymmetric', 'negative-gap', 'capped'],
   create: printed,

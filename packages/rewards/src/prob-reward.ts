@@ -13,6 +13,7 @@ export const probReward = (options: ConfidenceOptions = {}): BinaryReward =>
 
 export const probRewardEntry: ConfidenceEntry = {
   name: 'probReward',
+  formula: '±κ w p_a',
   citation: 'variant of arXiv:2602.02708',
   laws: ['antisymmetric', 'positive-gap'],
   create: probReward,

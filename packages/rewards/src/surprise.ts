@@ -16,6 +16,7 @@ export function surprise({ cap = 5, ...options }: CappedOptions = {}): BinaryRew
 
 export const surpriseEntry: ConfidenceEntry = {
   name: 'surprise',
+  formula: '±κ w · −log p_a',
   citation: 'variant of arXiv:2602.02708',
   laws: ['antisymmetric', 'positive-gap', 'capped'],
   create: surprise,
