@@ -14,7 +14,16 @@ const gradientModules = [
 const patience = Math.max(1, Number(process.env['FC_RUNS'] ?? 100) / 100);
 
 /** Packages without a tensor: their tests skip loading tfjs. */
-const hostOnly = new Set(['core', 'safetensors', 'rewards', 'data', 'evaluation', 'advantages', 'testing']);
+const hostOnly = new Set([
+  'core',
+  'safetensors',
+  'rewards',
+  'verifiers',
+  'data',
+  'evaluation',
+  'advantages',
+  'testing',
+]);
 
 /** The packages whose numbers depend on the backend run on both. */
 const backends = process.env['TSRL_BACKEND'] ? [process.env['TSRL_BACKEND']] : ['wasm', 'cpu'];

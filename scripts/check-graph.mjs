@@ -11,6 +11,7 @@ const allowed = {
   kernels: ['core'],
   tensor: ['core', 'kernels'],
   rewards: ['core'],
+  verifiers: ['core', 'rewards'],
   data: ['core'],
   evaluation: ['core'],
   advantages: ['core'],
