@@ -4,8 +4,9 @@
 // What lies behind is never read into a sum, so that not even NaN comes from the future.
 
 import { packA, packB, packTransposed } from './gemm';
-import { dot, exponentials, prepare, rotateHead, top, workBytes } from './layers';
+import { rotateHead } from './rotary';
 import { tile } from './tiles';
+import { dot, exponentials, prepare, top, workBytes } from './vectors';
 
 // Functions of their own, for the reason that tiles.ts gives.
 export { dot, exponentials, packA, packB, packTransposed, prepare, rotateHead, tile, top, workBytes };
