@@ -20,6 +20,7 @@ export {
   swiglu,
   swigluGradient,
 } from './arrays/layers.js';
+export { type LinearLogProbArrays, linearLogProbs } from './arrays/linear-log-probs.js';
 export { type LinearTokenGradientArrays, linearTokenGradients } from './arrays/linear-token-gradients.js';
 export { addRows, gatherRows, transpose } from './arrays/moves.js';
 export {

@@ -2,7 +2,7 @@ import { createRng } from '@tsrl/core';
 import { finiteDifference, float32, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { linearTokenGradients, type TokenSlopes } from '../src/index.ts';
+import { linearLogProbs, linearTokenGradients, type TokenSlopes } from '../src/index.ts';
 
 /** A loss of token t: c logProb² / 2 + d entropy, with columns (c, d). */
 const slopes: TokenSlopes = (logProb, _entropy, columns, at, out) => {
@@ -61,6 +61,9 @@ test('log-probs, entropies and both gradients are those of float64', () => {
       const got = linearTokenGradients({ hidden, weight, ids, columns, slopes, inner, temperature, entropy: true });
       const at = (x: ArrayLike<number>) => oracle(x, ids, columns, inner, size, temperature);
       const x = [...hidden, ...weight];
+      const forward = linearLogProbs({ hidden, weight, ids, inner, temperature });
+      const logProbs = at(x).statistics.filter((_, i) => i % 2 === 0);
+      expect(maxError(forward, logProbs, { ...float32, absolute: 5e-6 })).toBeLessThan(1);
       expect(maxError(got.statistics, at(x).statistics, { ...float32, absolute: 5e-6 })).toBeLessThan(1);
       const gradients = [...got.hiddenGradient, ...got.weightGradient];
       const expected = finiteDifference((y) => at(y).loss, x);
@@ -78,6 +81,7 @@ test('rows in several chunks give what each row alone gives', () => {
   const [hidden, weight, columns] = [normal(rows * 2), normal(size * 2), normal(rows * 2)];
   const ids = Int32Array.from({ length: rows }, () => Math.floor(rng.uniform() * size));
   const whole = linearTokenGradients({ hidden, weight, ids, columns, slopes, inner: 2, entropy: true });
+  expect(linearLogProbs({ hidden, weight, ids, inner: 2, entropy: true })).toEqual(whole.statistics);
   const sum = new Float64Array(weight.length);
   for (let row = 0; row < rows; row++) {
     const part = <T extends Float32Array | Int32Array>(array: T, width: number): T =>
@@ -105,6 +109,9 @@ test('refuses lengths that do not fit', () => {
   );
   expect(() => linearTokenGradients({ ...good, hidden: new Float32Array(5) })).toThrow(
     'linearTokenGradients: hidden must be 4 numbers; got 5 numbers',
+  );
+  expect(() => linearLogProbs({ ...good, hidden: new Float32Array(5) })).toThrow(
+    'linearLogProbs: hidden must be 4 numbers; got 5 numbers',
   );
   expect(() => linearTokenGradients({ ...good, temperature: 0 })).toThrow(
     'linearTokenGradients: temperature must be positive and finite; got 0',

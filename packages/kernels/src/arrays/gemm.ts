@@ -1,12 +1,17 @@
 import { ShapeError } from '@tsrl/core';
 import { type GemmActivation, instantiateGemm } from '../gemm.js';
-import { floatsAt, onPrivateHeap, withRoom } from './heap.js';
-import { expectSizes } from './pass.js';
+import { floatsAt, onPrivateHeap } from './heap.js';
+import { expectNumbers, expectSizes, pass } from './pass.js';
 
-/** op(a) [m, k] times op(b) [k, n], row by row; a transposed operand is stored the other way round. */
+/**
+ * op(a) [m, k] times op(b) [k, n], row by row; a transposed operand is stored the other way round. Of a batch, either
+ * holds all matrices one after the other, or the one that serves them all.
+ */
 export interface MatMulArrays {
   readonly a: Float32Array;
   readonly b: Float32Array;
+  /** How many products; 1. */
+  readonly batch?: number;
   readonly m: number;
   readonly k: number;
   readonly n: number;
@@ -16,59 +21,68 @@ export interface MatMulArrays {
   readonly transposeB?: boolean;
   /** [n], added to every row; none. */
   readonly bias?: Float32Array;
+  /** [batch, m, n], to which the products are added; none. */
+  readonly addTo?: Float32Array;
   readonly activation?: GemmActivation;
 }
 
 const gemmOf = onPrivateHeap(instantiateGemm);
 
 /**
- * f(op(a) op(b) + bias), [m, n], with the accuracy of `instantiateGemm`; the numbers pass through the private memory.
+ * f(addTo + op(a) op(b) + bias), [batch, m, n], a new array, with the accuracy of `instantiateGemm`; the numbers pass
+ * through the private memory. Operands with other strides are for `instantiateGemm`, which reads them where they stand.
  *
  * @throws OptionError for a size below 0, ShapeError where an array has another length, BackendError where there is no SIMD WebAssembly
  */
 export function matMul({
   a,
   b,
+  batch = 1,
   m,
   k,
   n,
   transposeA = false,
   transposeB = false,
   bias,
+  addTo,
   activation,
 }: MatMulArrays): Float32Array {
-  expectSizes('matMul', { m, k, n }, 0);
-  expectLength('a', a, m * k);
-  expectLength('b', b, k * n);
-  if (bias) expectLength('bias', bias, n);
+  expectSizes('matMul', { batch, m, k, n }, 0);
+  const [aStride, bStride] = [batchStride('a', a, batch, m * k), batchStride('b', b, batch, k * n)];
+  if (bias) expectNumbers('matMul', 'bias', bias, n);
+  if (addTo) expectNumbers('matMul', 'addTo', addTo, batch * m * n);
   const gemm = gemmOf();
-  const sizes = [a.length, b.length, bias?.length ?? 0, m * n] as const;
-  return withRoom(4 * (sizes[0] + sizes[1] + sizes[2] + sizes[3]), (address) => {
-    const [bAt, biasAt, out] = [
-      address + 4 * sizes[0],
-      address + 4 * (sizes[0] + sizes[1]),
-      address + 4 * (sizes[0] + sizes[1] + sizes[2]),
-    ];
-    floatsAt(address, sizes[0]).set(a);
-    floatsAt(bAt, sizes[1]).set(b);
-    if (bias) floatsAt(biasAt, n).set(bias);
-    const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
-    const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
+  const [aRow, aColumn] = transposeA ? [1, m] : [k, 1];
+  const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
+  const size = batch * m * n;
+  const [product] = pass([a, b, bias ?? none], [size], ([aAt = 0, bAt = 0, biasAt = 0], [out = 0]) => {
+    if (addTo) floatsAt(out, size).set(addTo);
     gemm({
-      a: { address, rowStride: aRow, columnStride: aColumn, batchStride: 0 },
-      b: { address: bAt, rowStride: bRow, columnStride: bColumn, batchStride: 0 },
+      a: { address: aAt, rowStride: aRow, columnStride: aColumn, batchStride: aStride },
+      b: { address: bAt, rowStride: bRow, columnStride: bColumn, batchStride: bStride },
       out,
-      batch: 1,
+      batch,
       m,
       k,
       n,
+      accumulate: addTo !== undefined,
       ...(bias ? { bias: biasAt } : {}),
       ...(activation ? { activation } : {}),
     });
-    return floatsAt(out, m * n).slice();
   });
+  return product as Float32Array;
 }
 
-function expectLength(name: string, { length }: Float32Array, expected: number): void {
-  if (length !== expected) throw new ShapeError('matMul', name, `${expected} numbers`, `${length}`);
+const none = new Float32Array(0);
+
+/** 0 where one matrix serves the whole batch. */
+function batchStride(name: string, { length }: Float32Array, batch: number, size: number): number {
+  if (length === size) return batch === 1 ? size : 0;
+  if (length === batch * size) return size;
+  throw new ShapeError(
+    'matMul',
+    name,
+    batch === 1 ? `${size} numbers` : `${size} or ${batch * size} numbers`,
+    `${length} numbers`,
+  );
 }
