@@ -1,11 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Rng } from '@tsrl/core';
-import type { PerToken } from '@tsrl/tensor';
+import type { PerSequence, PerToken } from '@tsrl/tensor';
 import type { ExampleShape } from './entry.js';
 
 /** [B, T] of independent draws. */
 export function drawTokens({ sequences, tokens }: ExampleShape, draw: () => number): PerToken {
   return tf.tensor2d(Float32Array.from({ length: sequences * tokens }, draw), [sequences, tokens]);
+}
+
+/** [B] of independent draws. */
+export function drawSequences({ sequences }: ExampleShape, draw: () => number): PerSequence {
+  return tf.tensor1d(Float32Array.from({ length: sequences }, draw));
 }
 
 /** A log-probability between −3 and 0. */
