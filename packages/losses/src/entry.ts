@@ -17,6 +17,8 @@ export interface LossEntry<Inputs extends object = object> {
   readonly per: 'token' | 'example';
   /** The inputs that gradients flow to. */
   readonly differentiable: readonly (keyof Inputs & string)[];
+  /** The inputs that belong to the batch as a whole, not row by row to its examples: every part of it needs all of them. */
+  readonly ofBatch?: readonly (keyof Inputs & string)[];
   /** Random inputs of this size: float32 tensors with B rows, owned by the caller. */
   example(shape: ExampleShape, rng: Rng): Inputs;
   /** The loss with its defaults, on inputs of `example`. */

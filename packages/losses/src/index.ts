@@ -7,3 +7,4 @@ export { type InputsOf, objective, type Terms } from './objective.js';
 export { scale } from './scale.js';
 export type { TokenInputs } from './token-inputs.js';
 export { type TokenTerm, type TokenTerms, tokenTermsOf, withTokenTerms } from './token-terms.js';
+export type { UnpairedInputs } from './unpaired.js';
