@@ -64,18 +64,24 @@ export function gae(
   const advantages = zeros(rows, columns);
   const returns = zeros(rows, columns);
   const [r, v, m, ends, a, R] = [rewards.data, values.data, mask.data, terminal?.data, advantages.data, returns.data];
-  let maskedTokens = 0;
+  let tokens = 0;
   let emptyRows = 0;
   let droppedRewards = 0;
   let carried = 0; // the sum of what every chain starts from and ends in: not finite if an input that counts is not
   for (let row = 0; row < rows; row++) {
+    const start = row * columns;
+    let at = start + columns - 1;
+    for (; at >= start && m[at] === 0; at--) if (r[at] !== 0) droppedRewards += 1;
+    if (at < start) {
+      emptyRows += 1;
+      continue;
+    }
     let nextValue = bootstrap ? (bootstrap[row] as number) : 0;
     let nextAdvantage = 0;
-    let started = false;
-    for (let at = (row + 1) * columns - 1; at >= row * columns; at--) {
+    carried += nextValue;
+    for (; at >= start; at--) {
       if (m[at] === 1) {
-        if (!started) carried += nextValue;
-        started = true;
+        tokens += 1;
         if (ends && ends[at] !== 0) {
           carried += nextAdvantage;
           nextValue = nextAdvantage = 0;
@@ -87,19 +93,17 @@ export function gae(
         R[at] = nextAdvantage + value;
       } else {
         if (m[at] !== 0) carried = Number.NaN;
-        maskedTokens += 1;
         if (r[at] !== 0) droppedRewards += 1;
-        if (masked === 'zero' && started) {
+        if (masked === 'zero') {
           nextAdvantage = gamma * (nextValue + lambda * nextAdvantage);
           nextValue = 0;
         }
       }
     }
     carried += nextAdvantage;
-    if (!started) emptyRows += 1;
   }
   if (!Number.isFinite(carried)) expectValidEntries({ rewards, values, mask, ...(bootstrap && { bootstrap }) });
-  return { advantages, returns, metrics: { tokens: m.length - maskedTokens, emptyRows, droppedRewards } };
+  return { advantages, returns, metrics: { tokens, emptyRows, droppedRewards } };
 }
 
 /**
