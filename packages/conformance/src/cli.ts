@@ -1,8 +1,10 @@
+import { writeFile } from 'node:fs/promises';
 import { enableProdMode } from '@tensorflow/tfjs-core';
-import { isTsrlError } from '@tsrl/core';
+import { DataError, isTsrlError } from '@tsrl/core';
 import { useBackend } from '@tsrl/tensor';
 import { Command, CommanderError, Option } from 'commander';
 import { decisions } from './decisions.js';
+import { conformancePage } from './page.js';
 import { reportText } from './report-text.js';
 import { runDirectory } from './run-directory.js';
 
@@ -16,6 +18,7 @@ interface Options {
   readonly dir: string;
   readonly family?: string;
   readonly json?: boolean;
+  readonly page?: string;
   readonly backend: 'wasm' | 'cpu';
 }
 
@@ -29,22 +32,32 @@ export async function runCommand(args: readonly string[], { out, err }: Streams)
     .requiredOption('--dir <directory>', 'the golden files')
     .option('--family <name>', 'only the files whose names start with this')
     .option('--json', 'print one JSON document and nothing else')
+    .option('--page <file>', 'write the report as Markdown, too')
     .addOption(new Option('--backend <name>', 'where device functions run').choices(['wasm', 'cpu']).default('wasm'))
     .exitOverride()
     .configureOutput({ writeOut: out, writeErr: err });
   try {
     command.parse(args, { from: 'user' });
-    const { dir, family, json, backend } = command.opts<Options>();
+    const { dir, family, json, page, backend } = command.opts<Options>();
     enableProdMode();
     await useBackend(backend);
     const report = await runDirectory(dir, family);
     out(json ? jsonText({ directory: dir, backend, ...report, decisions }) : `${reportText(report)}\n`);
+    if (page !== undefined) await write(page, conformancePage(report));
     return report.totals.failed > 0 ? 1 : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!isTsrlError(error)) throw error;
     err(`${error.message}\n`);
     return 2;
+  }
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (cause) {
+    throw new DataError(file, `the page cannot be written (${(cause as NodeJS.ErrnoException).code})`, { cause });
   }
 }
 

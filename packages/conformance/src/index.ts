@@ -4,6 +4,7 @@ export { families, familyOf } from './families.js';
 export type { GoldenCase, GoldenTensor, GoldenValue } from './golden.js';
 export type { Mismatch } from './judge.js';
 export type { Computed, Family, Mapped, NotMapped, Outcome, Threw, Values } from './outcome.js';
+export { conformancePage } from './page.js';
 export { reportText } from './report-text.js';
 export type { CaseResult, Status } from './run-case.js';
 export { type Counts, type FileResult, type Report, runDirectory } from './run-directory.js';
