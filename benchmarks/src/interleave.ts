@@ -13,20 +13,21 @@ export interface Limit {
 }
 
 const leastRounds = 3;
-/** V8 compiles WebAssembly a second time, better, while the first calls go on. */
-const warmMs = 300;
+/** V8 compiles WebAssembly a second time, better, while the first calls go on. At most half of the time is for that. */
+const mostWarmMs = 300;
 /** A turn lasts at least this long, so that what `before` does to caches and inlining is not what is measured. */
 const turnMs = 20;
 const mostRuns = 50;
 
 /**
  * Milliseconds of each run, of each runner. They take turns, round after round: what else the machine does falls on
- * all of them. Each runs beforehand, which is not counted: for a third of a second, twice at least, but once if that
- * takes a second.
+ * all of them. Each runs beforehand, which is not counted: for up to a third of a second, twice at least, but once if
+ * that takes a second.
  */
 export async function interleave(runners: readonly Runner[], { rounds, seconds }: Limit): Promise<number[][]> {
   const samples: number[][] = runners.map(() => []);
   const start = performance.now();
+  const warmMs = Math.min(mostWarmMs, (500 * seconds) / runners.length);
   const counts: number[] = [];
   for (const runner of runners) {
     runner.before?.();
