@@ -57,4 +57,5 @@ export const entropyBonusEntry: LossEntry<EntropyBonusInputs> = {
   differentiable: ['entropy'],
   example: (shape, rng) => ({ entropy: drawTokens(shape, () => 5 * rng.uniform()), mask: drawMask(shape, rng) }),
   evaluate: entropyBonus(),
+  build: (aggregate) => entropyBonus({ aggregate }),
 };

@@ -4,7 +4,10 @@ import {
   expectSameShape,
   expectShape,
   type KlEstimator,
+  k1,
+  k2,
   k3,
+  kAbs,
   type Loss,
   maskedMean,
   type PerToken,
@@ -73,4 +76,6 @@ export const klEntry: LossEntry<KlInputs> = {
     mask: drawMask(shape, rng),
   }),
   evaluate: kl(),
+  variants: { k1: kl({ estimator: k1 }), k2: kl({ estimator: k2 }), kAbs: kl({ estimator: kAbs }) },
+  build: (aggregate) => kl({ aggregate }),
 };

@@ -52,4 +52,5 @@ export const negativeLogLikelihoodEntry: LossEntry<TokenInputs> = {
   differentiable: ['logProbs'],
   example: (shape, rng) => ({ logProbs: drawTokens(shape, drawLogProb(rng)), mask: drawMask(shape, rng) }),
   evaluate: negativeLogLikelihood(),
+  build: (aggregate) => negativeLogLikelihood({ aggregate }),
 };

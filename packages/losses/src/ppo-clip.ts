@@ -124,4 +124,5 @@ export const ppoClipEntry: LossEntry<PpoClipInputs> = {
     mask: drawMask(shape, rng),
   }),
   evaluate: ppoClip(),
+  build: (aggregate) => ppoClip({ clipHigh: 0.28, dualClip: 3, aggregate }),
 };

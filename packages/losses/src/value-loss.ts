@@ -118,4 +118,5 @@ export const valueLossEntry: LossEntry<ClippedValueLossInputs> = {
     mask: drawMask(shape, rng),
   }),
   evaluate: valueLoss({ clip: 0.5 }),
+  build: (aggregate) => valueLoss({ clip: 0.5, aggregate }),
 };
