@@ -1,10 +1,30 @@
 export type { Aggregate, Loss, LossResult, StepContext } from '@tsrl/tensor';
 export * from './algorithms.js';
+export {
+  type ClassMeanShiftOptions,
+  type ClassMeans,
+  classMeanShift,
+  pooledShift,
+  type RewardObservation,
+  type ShiftTracker,
+} from './bco-shift.js';
 export type { ExampleShape, LossEntry } from './entry.js';
 export { type FromHidden, fromHidden, type HiddenInputs } from './from-hidden.js';
 export { type FromLogits, fromLogits, type LogitsInputs } from './from-logits.js';
+export type { LinearClassifier } from './logistic-regression.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
 export { scale } from './scale.js';
 export type { TokenInputs } from './token-inputs.js';
 export { type TokenTerm, type TokenTerms, tokenTermsOf, withTokenTerms } from './token-terms.js';
+export {
+  type FitPromptClassifierOptions,
+  fitPromptClassifier,
+  type MatchingInputs,
+  type MatchingWeightsOptions,
+  matchingWeights,
+  type PromptExamples,
+  promptProbabilities,
+  type SamplePromptsOptions,
+  samplePrompts,
+} from './underlying-distribution.js';
 export type { UnpairedInputs } from './unpaired.js';

@@ -29,7 +29,7 @@ export function expectLabels(who: string, labels: ArrayLike<number>): void {
   if (wrong >= 0) throw new DataError(who, `label ${wrong} must be 0 or 1; got ${labels[wrong]}`);
 }
 
-/** Mean of the values of each class, 0 for a class that is not there, and what share of them the label gives it. */
+/** Mean of the values of each class, 0 for a class that is not there, without gradient; and how many classes there are. */
 export function classMeans(
   values: PerSequence,
   labels: PerSequence,
