@@ -51,7 +51,7 @@ export const tokenLosses: readonly Operation[] = [64, 256].flatMap((tokens) => {
     shape: `[${tokens}, ${vocabulary}]`,
     inputs,
     passes: { 'forward + backward': { bytes: 2 * bytesOf(shape) } },
-    seconds: 5,
+    seconds: 3,
   };
   return [
     {
@@ -99,7 +99,7 @@ export const heads: readonly Operation[] = [
       forward: { flop: 2 * head.tokens * head.hidden * head.vocabulary },
       'forward + backward': { flop: 6 * head.tokens * head.hidden * head.vocabulary },
     },
-    seconds: 8,
+    seconds: 5,
   },
 ];
 
@@ -109,7 +109,7 @@ export const chunked = (tokens: number, hidden: number, vocabulary: number): Ten
   variant: `[${tokens}, ${hidden}] [${vocabulary}, ${hidden}], forward + backward`,
   detail:
     'the same behind an output projection: loss and its gradients in the hidden states and in the projection, in chunks',
-  seconds: 25,
+  seconds: 14,
   work: { flop: 6 * tokens * hidden * vocabulary },
   prepare() {
     const rng = createRng(0);
