@@ -39,6 +39,12 @@ const onWebgpu: Readonly<Record<string, string[]>> = device.every(existsSync)
   ? { kernels: ['test/webgpu.test.ts'], tensor: ['test/webgpu.test.ts'] }
   : {};
 
+/** A package as a project; `root` is where it stands. */
+export const projectOf = (directory: string, backend: string, root: string): object => ({
+  ...project(directory, backend, ''),
+  root,
+});
+
 const project = (directory: string, backend: string, suffix: string, include = ['test/**/*.test.ts']) => ({
   root: path(`packages/${directory}`),
   cacheDir: path('node_modules/.vite'),
