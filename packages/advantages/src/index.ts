@@ -1,6 +1,10 @@
 export { type AdaptiveKlOptions, adaptiveKl, type KlObservation } from './adaptive-kl.js';
 export * from './algorithms.js';
+export { type CombineOptions, combineRewards } from './combine-rewards.js';
 export type { EstimatorEntry, EstimatorLaw, ExampleShape } from './entry.js';
+export { type GroupIds, type GroupMoments, type GroupMomentsOptions, groupMoments } from './group-moments.js';
+export type { GroupInputs, GroupOptions, Singleton } from './group-relative.js';
 export type { Masking } from './masking.js';
 export type { VarianceKind } from './moments.js';
 export type { AdvantageResult } from './result.js';
+export type { Rewards } from './rewards-input.js';
