@@ -7,4 +7,6 @@ export * from './logprobs.js';
 export * from './loss-aggregation.js';
 export * from './masked-stats.js';
 export * from './policy-loss-vanilla.js';
+export * from './preference-bco.js';
+export * from './preference-kto.js';
 export * from './value-loss.js';
