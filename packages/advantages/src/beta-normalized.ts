@@ -1,16 +1,9 @@
 import { type Moments, OptionError, runningMoments } from '@tsrl/core';
 import { inverseBetaDensity } from './beta.js';
 import { type BetaNormalizer, betaNormalizer } from './beta-normalizer.js';
-import { ofSeveral, ratesByGroup } from './rates-by-group.js';
+import { type GroupInputs, groupMetrics } from './group-relative.js';
+import { ratesByGroup, ratesOfSeveral } from './rates-by-group.js';
 import type { AdvantageResult } from './result.js';
-
-/** Inputs of `bnpo`. */
-export interface BnpoInputs {
-  /** One per response, [B]; `null` where none applies. */
-  readonly rewards: ArrayLike<number | null>;
-  /** Which prompt each response answers, [B]; any ids, in any order. */
-  readonly groups: ArrayLike<number | string>;
-}
 
 /** Options of `bnpo`. */
 export interface BnpoOptions {
@@ -27,7 +20,7 @@ export interface BnpoOptions {
 
 /** Advantages per response and what they were measured against. */
 export interface BnpoResult extends AdvantageResult<Float64Array> {
-  /** p, the success rate of the response's prompt, in [0, 1], [B]. */
+  /** p, the success rate of the response's prompt, in [0, 1], [B]; 0 for a prompt without rewards. */
   readonly baseline: Float64Array;
 }
 
@@ -35,14 +28,14 @@ export interface BnpoResult extends AdvantageResult<Float64Array> {
 export function betaNormalized(
   who: string,
   name: string,
-  { rewards, groups }: BnpoInputs,
+  { rewards, groups }: GroupInputs,
   { range = [0, 1], normalizer = betaNormalizer, maxWeight = 1e6 }: BnpoOptions,
 ): BnpoResult {
   if (!(maxWeight > 0)) throw new OptionError(who, 'maxWeight', 'positive', maxWeight);
-  const byGroup = ratesByGroup(who, name, rewards, groups, range);
-  const several = ofSeveral(byGroup);
+  const { moments, scores } = ratesByGroup(who, name, rewards, groups, range);
   const { initial, update } = runningMoments;
-  const { alpha, beta } = typeof normalizer === 'function' ? normalizer(update(initial, several)) : normalizer;
+  const { alpha, beta } =
+    typeof normalizer === 'function' ? normalizer(update(initial, ratesOfSeveral(moments))) : normalizer;
   for (const [parameter, value] of Object.entries({ alpha, beta })) {
     if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
       throw new OptionError(who, `${parameter} of the normalizer`, 'positive and finite', value);
@@ -50,21 +43,21 @@ export function betaNormalized(
   }
 
   // At the rates 0 and 1 every score is the rate: the density is not asked.
-  const { rates, at, scores } = byGroup;
-  const inside = (rate: number): boolean => rate > 0 && rate < 1;
-  const densities = rates.map((rate) => (inside(rate) ? inverseBetaDensity(rate, alpha, beta) : 0));
-  const weights = densities.map((weight) => Math.min(weight, maxWeight));
-  const baseline = Float64Array.from(at, (group) => rates[group] as number);
+  const weights = moments.means.map((p) => (p > 0 && p < 1 ? inverseBetaDensity(p, alpha, beta) : 0));
+  const baseline = Float64Array.from(moments.index, (group) => moments.means[group] as number);
+  const advantages = Float64Array.from(moments.index, (group, i) => {
+    const weight = Math.min(weights[group] as number, maxWeight);
+    return weight * ((scores[i] ?? (baseline[i] as number)) - (baseline[i] as number));
+  });
   return {
-    advantages: scores.map((score, i) => (weights[at[i] as number] as number) * (score - (baseline[i] as number))),
+    advantages,
     baseline,
     metrics: {
+      ...groupMetrics(moments),
       alpha,
       beta,
       unnormalized: alpha === 1 && beta === 1 ? 1 : 0,
-      singletonGroups: rates.length - several.length,
-      uniformGroups: several.filter((rate) => !inside(rate)).length,
-      clampedGroups: densities.filter((weight) => weight > maxWeight).length,
+      clampedGroups: weights.filter((weight) => weight > maxWeight).length,
     },
   };
 }

@@ -1,7 +1,9 @@
-import { type BnpoInputs, type BnpoOptions, type BnpoResult, betaNormalized } from './beta-normalized.js';
+import { type BnpoOptions, type BnpoResult, betaNormalized } from './beta-normalized.js';
 import type { EstimatorEntry } from './entry.js';
+import { drawIds } from './example.js';
+import type { GroupInputs } from './group-relative.js';
 
-export type { BnpoInputs, BnpoOptions, BnpoResult } from './beta-normalized.js';
+export type { BnpoOptions, BnpoResult } from './beta-normalized.js';
 
 /**
  * Beta normalization policy optimization: the reward less the success rate of its prompt, divided by a Beta density
@@ -15,32 +17,35 @@ export type { BnpoInputs, BnpoOptions, BnpoResult } from './beta-normalized.js';
  *
  * A prompt whose responses all have the same reward has advantage 0, and so has one with a single response, which is
  * also left out of the fit. A reward of `null` counts nowhere, and its response has advantage 0. When no two rates
- * differ, α = β = 1. No rows give no advantages.
+ * differ, α = β = 1.
  *
- * Metrics: `alpha`, `beta`, `unnormalized` (1 when both are 1), `singletonGroups` with fewer than two rewards,
- * `uniformGroups` of several that all succeed or all fail, `clampedGroups` whose weight was cut to `maxWeight`.
+ * Metrics: `alpha`, `beta`, `unnormalized` (1 when both are 1), `clampedGroups` whose weight was cut to `maxWeight`,
+ * `groups`, `singletonGroups`, `equalGroups`, `missingRewards`.
  *
  * Differences: the reference gives a prompt with a single response the rate 0, hence the advantage 1e6 R, and lets it
  * into the fit; it fails when all rates are equal; α + β is not bounded there. What TRL calls the loss type `bnpo` is
  * the mean over tokens, and has nothing to do with this.
  *
- * @throws OptionError for an option out of range, ShapeError when there is not one group per reward, DataError for a
- * reward outside the range
+ * @throws OptionError for an option out of range, ShapeError when the lengths differ or are 0, DataError for a reward
+ * outside the range
  * @see Xiao, Zhang and Cao 2025, arXiv:2506.02864
  */
-export function bnpo(inputs: BnpoInputs, options: BnpoOptions = {}): BnpoResult {
+export function bnpo(inputs: GroupInputs, options: BnpoOptions = {}): BnpoResult {
   return betaNormalized('bnpo', 'rewards', inputs, options);
 }
 
-export const bnpoEntry: EstimatorEntry<BnpoInputs> = {
+export const bnpoEntry: EstimatorEntry<GroupInputs> = {
   name: 'bnpo',
   formula: 'A = (R − p) / f(p; α, β), f the Beta density, α = 1 + a/3, β = 1 + b/3',
   citation: 'arXiv:2506.02864',
   laws: ['zero-mean', 'zero-mean-per-group'],
-  example: ({ prompts, perPrompt }, rng) => {
-    const rates = Array.from({ length: prompts }, () => rng.uniform());
-    const groups = Float64Array.from({ length: prompts * perPrompt }, (_, i) => Math.floor(i / perPrompt));
-    return { groups, rewards: groups.map((prompt) => (rng.uniform() < (rates[prompt] as number) ? 1 : 0)) };
+  example: (shape, rng) => {
+    const rates = Array.from({ length: shape.prompts }, () => rng.uniform());
+    const groups = drawIds(shape);
+    const rewards = Array.from(groups, (prompt) => {
+      return rng.uniform() < 1 / 8 ? null : Number(rng.uniform() < (rates[prompt] as number));
+    });
+    return { rewards, groups };
   },
   estimate: (inputs) => bnpo(inputs),
 };

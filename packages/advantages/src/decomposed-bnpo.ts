@@ -1,15 +1,17 @@
 import { OptionError } from '@tsrl/core';
 import { type BnpoOptions, type BnpoResult, betaNormalized } from './beta-normalized.js';
-import { type BnpoInputs, bnpoEntry } from './bnpo.js';
+import { bnpoEntry } from './bnpo.js';
 import type { EstimatorEntry } from './entry.js';
+import type { GroupIds } from './group-moments.js';
 import type { AdvantageResult } from './result.js';
+import type { Rewards } from './rewards-input.js';
 
 /** Inputs of {@link decomposedBnpo}. */
 export interface DecomposedBnpoInputs {
   /** The rewards of each component (accuracy, format, ...), [B] each; `null` where one does not apply. */
-  readonly components: readonly BnpoInputs['rewards'][];
+  readonly components: readonly Rewards[];
   /** Which prompt each response answers, [B]; any ids, in any order. */
-  readonly groups: BnpoInputs['groups'];
+  readonly groups: GroupIds;
 }
 
 /** Options of {@link decomposedBnpo}. */

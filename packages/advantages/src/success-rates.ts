@@ -1,6 +1,7 @@
 import { type Moments, OptionError, runningMoments, type Tracker } from '@tsrl/core';
-import type { BnpoInputs, BnpoOptions } from './beta-normalized.js';
-import { ofSeveral, ratesByGroup } from './rates-by-group.js';
+import type { BnpoOptions } from './beta-normalized.js';
+import type { GroupInputs } from './group-relative.js';
+import { ratesByGroup, ratesOfSeveral } from './rates-by-group.js';
 
 /**
  * The success rate of each prompt, its mean reward brought to [0, 1], in the order in which the prompts appear first:
@@ -9,14 +10,14 @@ import { ofSeveral, ratesByGroup } from './rates-by-group.js';
  *
  * Prompts with fewer than two rewards are left out, as `bnpo` leaves them out of its fit.
  *
- * @throws OptionError for an empty range, ShapeError when there is not one group per reward, DataError for a reward
- * outside the range
+ * @throws OptionError for an empty range, ShapeError when the lengths differ or are 0, DataError for a reward outside
+ * the range
  */
 export function successRates(
-  { rewards, groups }: BnpoInputs,
+  { rewards, groups }: GroupInputs,
   { range = [0, 1] }: Pick<BnpoOptions, 'range'> = {},
 ): Float64Array {
-  return ofSeveral(ratesByGroup('successRates', 'rewards', rewards, groups, range));
+  return ratesOfSeveral(ratesByGroup('successRates', 'rewards', rewards, groups, range).moments);
 }
 
 /** Options of {@link successMoments}. */

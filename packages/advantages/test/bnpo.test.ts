@@ -3,15 +3,7 @@ import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { logBeta, logGamma } from '../src/beta.ts';
-import {
-  type BnpoInputs,
-  type BnpoOptions,
-  betaNormalizer,
-  bnpo,
-  decomposedBnpo,
-  successMoments,
-  successRates,
-} from '../src/index.ts';
+import { type BnpoOptions, betaNormalizer, bnpo, decomposedBnpo, successMoments, successRates } from '../src/index.ts';
 
 const tight = { absolute: 1e-12, relative: 1e-11 };
 const expectClose = (actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = tight): void => {
@@ -156,7 +148,7 @@ describe('bnpo', () => {
     });
     expect(metrics['alpha']).toBeCloseTo(1.0510416667, 10);
     expect(metrics['beta']).toBeCloseTo(1.065625, 10);
-    expect(metrics['uniformGroups']).toBe(2);
+    expect(metrics['equalGroups']).toBe(2);
   });
 
   test('is its definition', () => {
@@ -240,15 +232,14 @@ describe('bnpo', () => {
     });
   });
 
-  test('edge cases: nothing, one prompt, one response, equal rates, a prompt without rewards', () => {
-    expect(bnpo({ rewards: [], groups: [] }).advantages).toHaveLength(0);
+  test('edge cases: one prompt, one response, equal rates, a prompt without rewards', () => {
     const one = bnpo({ rewards: [1, 0, 0, 1, 0], groups: [7, 7, 7, 7, 7] });
     expectClose(one.advantages, [0.6, -0.4, -0.4, 0.6, -0.4]);
     expect(one.metrics).toMatchObject({ alpha: 1, beta: 1, unnormalized: 1 });
 
     const singles = bnpo({ rewards: [1, 0, 1], groups: [1, 2, 3] });
     expect([...singles.advantages]).toEqual([0, 0, 0]);
-    expect(singles.metrics).toMatchObject({ singletonGroups: 3, uniformGroups: 0, unnormalized: 1 });
+    expect(singles.metrics).toMatchObject({ singletonGroups: 3, equalGroups: 0, unnormalized: 1 });
 
     const equal = bnpo({ rewards: [1, 0, 0, 1, 0.3, 0.3, 0.3], groups: [1, 1, 2, 2, 3, 3, 3] });
     expect([...equal.advantages.slice(4)]).toEqual([0, 0, 0]);
@@ -383,7 +374,7 @@ describe('decomposedBnpo', () => {
 });
 
 describe('errors', () => {
-  const two: BnpoInputs = { rewards: [1, 0], groups: [0, 0] };
+  const two = { rewards: [1, 0], groups: [0, 0] };
   test.each([
     ['shape', () => bnpo({ rewards: [1], groups: [0, 0] }), 'bnpo: rewards must be of length 2; got length 1'],
     [
@@ -459,6 +450,7 @@ describe('errors', () => {
       () => decomposedBnpo({ components: [[1], [9]], groups: [0] }),
       'decomposedBnpo: components[1][0] must be in [0, 1], the range of rewards; got 9',
     ],
+    ['shape', () => bnpo({ rewards: [], groups: [] }), 'bnpo: rewards must be of at least one response; got length 0'],
   ] as const)('%s error, case %#', (code, call, message) => {
     let thrown: unknown;
     try {
