@@ -22,7 +22,7 @@ export interface WeightedPoints {
  * matrix: a product costs as much as a gradient, for thousands of dimensions too. F is strictly convex when both classes
  * are there; backtracking makes every step lower it.
  *
- * @throws DivergenceError when 100 Newton steps do not bring |∇F| below `tolerance` times its value at 0
+ * @throws DivergenceError when 100 Newton steps do not bring |∇F| below `tolerance` times its value at 0 (at least 1)
  */
 export function logisticRegression(
   { points, labels, weights }: WeightedPoints,
@@ -73,6 +73,7 @@ export function logisticRegression(
       cost.map((c, i) => c * ((p[i] as number) - (labels[i] as number))),
     );
     const slope = norm(gradient);
+    if (!Number.isFinite(slope)) break;
     goal ??= tolerance * Math.max(1, slope);
     if (slope <= goal) return { weights: x.slice(0, size), bias: x[size] as number };
 
@@ -105,7 +106,7 @@ export function logisticRegression(
   }
   throw new DivergenceError(
     'logisticRegression',
-    'no minimum was found within 100 Newton steps: scale the points down',
+    'no minimum was found within 100 Newton steps; scale the points down',
   );
 }
 
