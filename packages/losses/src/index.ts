@@ -13,9 +13,11 @@ export { type FromHidden, fromHidden, type HiddenInputs } from './from-hidden.js
 export { type FromLogits, fromLogits, type LogitsInputs } from './from-logits.js';
 export type { LinearClassifier } from './logistic-regression.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
+export type { PolicyInputs } from './policy-inputs.js';
 export { scale } from './scale.js';
 export type { TokenInputs } from './token-inputs.js';
 export { type TokenTerm, type TokenTerms, tokenTermsOf, withTokenTerms } from './token-terms.js';
+export { type TokenWeightedOptions, type TokenWeights, tokenWeighted } from './token-weighted.js';
 export {
   type FitPromptClassifierOptions,
   fitPromptClassifier,

@@ -1,21 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
-import {
-  type Aggregate,
-  clampTo,
-  expectSameShape,
-  expectShape,
-  k3,
-  type Loss,
-  maskedMean,
-  type PerToken,
-  stopGradient,
-  tokenMean,
-  zeroMasked,
-} from '@tsrl/tensor';
+import { type Aggregate, type Loss, type PerToken, stopGradient, tokenMean } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { drawLogProb, drawMask, drawTokens } from './example.js';
-import type { TokenInputs } from './token-inputs.js';
+import { defaultRange, drawPolicy, fractionOf, type PolicyInputs, ratiosOf } from './policy-inputs.js';
 import { withTokenTerms } from './token-terms.js';
 
 /** Options of `ppoClip`. */
@@ -26,28 +13,30 @@ export interface PpoClipOptions {
   readonly clipHigh?: number;
   /** c > 1: the loss of a token with a negative advantage is at most −c A. Off by default; 3 where it is on. */
   readonly dualClip?: number;
+  /** The log-ratio is clamped to this range, which holds 0; default [−20, 20], [−∞, ∞] does not clamp. */
+  readonly logRatioRange?: readonly [number, number];
   /** How the losses of tokens become one; default `tokenMean`. */
   readonly aggregate?: Aggregate;
 }
 
 /** Inputs of `ppoClip`. */
-export interface PpoClipInputs extends TokenInputs {
-  /** log π of the same tokens under the policy that sampled them, [B, T], constant. */
-  readonly oldLogProbs: PerToken;
-  /** [B, T], constant. */
-  readonly advantages: PerToken;
-}
+export type PpoClipInputs = PolicyInputs;
 
 /**
  * The clipped surrogate of PPO, per token and then aggregated:
  *
- *   ρ = exp(clamp(logProbs − oldLogProbs, ±20))
+ *   ρ = exp(clamp(logProbs − oldLogProbs, logRatioRange))
  *   loss = −min(ρ A, clip(ρ, 1 − clipLow, 1 + clipHigh) A),  at most −c A where A < 0 (dual clip)
  *
  * Its gradient in logProbs is −A ρ, and 0 where the clipped term is the smaller one (A > 0 and ρ > 1 + clipHigh,
  * or A < 0 and ρ < 1 − clipLow), where A < 0 and ρ > c, and where the log-ratio was clamped. At a tie it is −A ρ.
  *
- * verl always has the dual clip on (c = 3). The log-ratio is clamped as in verl and OpenRLHF, not in TRL.
+ * The two-sided clip of INTELLECT-2, min(ρ, δ) in the first term with δ > 1 + clipHigh, is `dualClip: δ`: where A > 0
+ * the upper clip binds first. δ = 4 there.
+ *
+ * Differences: verl always has the dual clip on (c = 3). verl and OpenRLHF clamp the log-ratio to ±20, segment-SPO to
+ * ±10, TRL not at all (then a ratio may overflow); HALOs' `humanline` to the interval that its rejection sampling
+ * allows, which stops the gradient of both signs of A outside it.
  *
  * Metrics, means over the mask of this batch: `clipFraction` (tokens whose clipped term is the worse one),
  * `dualClipFraction` with a dual clip, `approxKl` (k3 of the old policy to the new one; verl's `ppo_kl` is k1),
@@ -61,30 +50,28 @@ export function ppoClip({
   clipLow = 0.2,
   clipHigh = clipLow,
   dualClip,
+  logRatioRange = defaultRange,
   aggregate = tokenMean,
 }: PpoClipOptions = {}): Loss<PpoClipInputs> {
   if (!(clipLow >= 0 && clipLow < 1)) throw new OptionError('ppoClip', 'clipLow', 'in [0, 1)', clipLow);
   if (!(clipHigh >= 0)) throw new OptionError('ppoClip', 'clipHigh', 'at least 0', clipHigh);
   if (dualClip !== undefined && !(dualClip > 1)) throw new OptionError('ppoClip', 'dualClip', 'above 1', dualClip);
+  const [lowest, highest] = logRatioRange;
+  if (!(lowest <= 0 && highest >= 0)) {
+    throw new OptionError('ppoClip', 'logRatioRange', 'a range [low, high] that holds 0', logRatioRange);
+  }
 
-  const loss: Loss<PpoClipInputs> = ({ logProbs, oldLogProbs, advantages, mask }, context = {}) => {
-    expectShape('ppoClip', 'logProbs', logProbs, ['B', 'T']);
-    expectSameShape('ppoClip', { logProbs, oldLogProbs, advantages, mask });
-    return tf.tidy(() => {
-      const now = zeroMasked(logProbs, mask);
-      const old = zeroMasked(oldLogProbs, mask);
-      const advantage = zeroMasked(advantages, mask);
-      const fraction = (where: tf.Tensor): tf.Scalar => maskedMean(tf.cast(where, 'float32'), mask);
-
-      const ratio = tf.exp<PerToken>(clampTo(tf.sub<PerToken>(now, old), 20));
+  const loss: Loss<PpoClipInputs> = (inputs, context = {}) =>
+    tf.tidy(() => {
+      const { mask } = inputs;
+      const { advantage, ratio, metrics: shared } = ratiosOf('ppoClip', inputs, logRatioRange);
       const unclipped = tf.mul<PerToken>(ratio, advantage);
       const clipped = tf.mul<PerToken>(tf.clipByValue(ratio, 1 - clipLow, 1 + clipHigh), advantage);
       // In this order a tie gives its whole gradient to the unclipped term.
       const surrogate = tf.minimum<PerToken>(unclipped, clipped);
       const metrics = {
-        clipFraction: fraction(tf.greater(stopGradient(unclipped), stopGradient(clipped))),
-        approxKl: maskedMean(k3(old, stopGradient(now)), mask),
-        ratioMean: maskedMean(stopGradient(ratio), mask),
+        clipFraction: fractionOf(tf.greater(stopGradient(unclipped), stopGradient(clipped)), mask),
+        ...shared,
       };
       if (dualClip === undefined) return { loss: aggregate(tf.neg(surrogate), mask, context), metrics };
 
@@ -94,14 +81,13 @@ export function ppoClip({
       const dualClipped = tf.logicalAnd(negative, tf.less(stopGradient(surrogate), floor));
       return {
         loss: aggregate(tf.neg(bounded), mask, context),
-        metrics: { ...metrics, dualClipFraction: fraction(dualClipped) },
+        metrics: { ...metrics, dualClipFraction: fractionOf(dualClipped, mask) },
       };
     });
-  };
 
   const slope = (logProb: number, values: Float32Array, at: number): number => {
     const [difference, advantage] = [logProb - (values[at] as number), values[at + 1] as number];
-    if (Math.abs(difference) > 20) return 0;
+    if (difference < lowest || difference > highest) return 0;
     const ratio = Math.exp(difference);
     const clipped = advantage > 0 ? ratio > 1 + clipHigh : advantage < 0 && ratio < 1 - clipLow;
     const floored = dualClip !== undefined && advantage < 0 && ratio > dualClip;
@@ -117,12 +103,8 @@ export const ppoClipEntry: LossEntry<PpoClipInputs> = {
   citation: 'arXiv:1707.06347',
   per: 'token',
   differentiable: ['logProbs'],
-  example: (shape, rng) => ({
-    logProbs: drawTokens(shape, drawLogProb(rng)),
-    oldLogProbs: drawTokens(shape, drawLogProb(rng)),
-    advantages: drawTokens(shape, () => rng.normal()),
-    mask: drawMask(shape, rng),
-  }),
+  example: drawPolicy,
   evaluate: ppoClip(),
+  variants: { 'log-ratios clamped': ppoClip({ logRatioRange: [-0.6, 0.4] }) },
   build: (aggregate) => ppoClip({ clipHigh: 0.28, dualClip: 3, aggregate }),
 };

@@ -1,0 +1,76 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Aggregate,
+  expectSameShape,
+  expectShape,
+  type Loss,
+  maskedMean,
+  type PerToken,
+  sequenceSum,
+  stopGradient,
+  zeroMasked,
+} from '@tsrl/tensor';
+import type { LossEntry } from './entry.js';
+import { drawLogProb, drawMask, drawTokens } from './example.js';
+import type { TokenInputs } from './token-inputs.js';
+import { withTokenTerms } from './token-terms.js';
+
+/** Options of `reinforce`. */
+export interface ReinforceOptions {
+  /** How the losses of tokens become one; default `sequenceSum`, which makes it the log-prob of whole responses. */
+  readonly aggregate?: Aggregate;
+}
+
+/** Inputs of `reinforce`. */
+export interface ReinforceInputs extends TokenInputs {
+  /** [B, T], constant. */
+  readonly advantages: PerToken;
+}
+
+/**
+ * The policy gradient itself:
+ *
+ *   loss = agg(−A · logProbs),  gradient −A in logProbs before aggregation
+ *
+ * Strictly for tokens that this very policy sampled: nothing compares it with another. For tokens of another policy or
+ * another engine, weigh the tokens (`tokenWeighted`) or let the loss do it (`rolloutCorrected`, `cispo`).
+ *
+ * Differences: verl's `reinforce` (in its bypass mode) multiplies by weights where they are given, here
+ * `tokenWeighted`; its default aggregation is `tokenMean`.
+ *
+ * Metric: `logProb`, the mean over the mask.
+ *
+ * @throws ShapeError when called
+ * @see Williams 1992; for responses as one action Ahmadian et al. 2024, arXiv:2402.14740
+ */
+export function reinforce({ aggregate = sequenceSum }: ReinforceOptions = {}): Loss<ReinforceInputs> {
+  const loss: Loss<ReinforceInputs> = ({ logProbs, advantages, mask }, context = {}) => {
+    expectShape('reinforce', 'logProbs', logProbs, ['B', 'T']);
+    expectSameShape('reinforce', { logProbs, advantages, mask });
+    return tf.tidy(() => {
+      const now = zeroMasked(logProbs, mask);
+      const perToken = tf.neg(tf.mul<PerToken>(zeroMasked(advantages, mask), now));
+      return {
+        loss: aggregate(perToken, mask, context),
+        metrics: { logProb: maskedMean(stopGradient(now), mask) },
+      };
+    });
+  };
+  const slope = (_: number, values: Float32Array, at: number): number => -(values[at] as number);
+  return withTokenTerms(loss, () => [{ of: 'logProbs', inputs: ['advantages'], slope, aggregate }]);
+}
+
+export const reinforceEntry: LossEntry<ReinforceInputs> = {
+  name: 'reinforce',
+  formula: '−A log π',
+  citation: 'arXiv:2402.14740',
+  per: 'token',
+  differentiable: ['logProbs'],
+  example: (shape, rng) => ({
+    logProbs: drawTokens(shape, drawLogProb(rng)),
+    advantages: drawTokens(shape, () => rng.normal()),
+    mask: drawMask(shape, rng),
+  }),
+  evaluate: reinforce(),
+  build: (aggregate) => reinforce({ aggregate }),
+};
