@@ -7,6 +7,7 @@ export default defineConfig({
   entry: {
     main: 'src/main.ts',
     report: 'src/report/main.ts',
+    lab: 'src/lab/main.ts',
     'training-process': 'src/training/process.ts',
     'training-worker': 'src/training/worker.ts',
   },
