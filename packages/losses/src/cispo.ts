@@ -2,7 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
 import { type Aggregate, type Loss, type PerToken, stopGradient, tokenMean } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { drawPolicy, fractionOf, type PolicyInputs, ratiosOf } from './policy-inputs.js';
+import { drawPolicyInputs } from './example.js';
+import type { PolicyInputs } from './policy-inputs.js';
+import { fractionOf, policyRatio } from './policy-ratio.js';
+
 import { withTokenTerms } from './token-terms.js';
 
 /** Options of `cispo`. */
@@ -41,7 +44,7 @@ export function cispo({ minRatio = 0, maxRatio = 5, aggregate = tokenMean }: Cis
   const loss: Loss<PolicyInputs> = (inputs, context = {}) =>
     tf.tidy(() => {
       const { mask } = inputs;
-      const { now, advantage, ratio, metrics } = ratiosOf('cispo', inputs);
+      const { now, advantage, ratio, metrics } = policyRatio('cispo', inputs);
       const constant = stopGradient(ratio);
       const weight = tf.minimum<PerToken>(tf.maximum<PerToken>(constant, minRatio), maxRatio);
       const perToken = tf.neg(tf.mul(tf.mul(weight, advantage), now)) as PerToken;
@@ -65,7 +68,7 @@ export const cispoEntry: LossEntry<PolicyInputs> = {
   per: 'token',
   differentiable: ['logProbs'],
   excused: { descent: 'the weight depends on the policy, and has no gradient on purpose' },
-  example: drawPolicy,
+  example: drawPolicyInputs,
   evaluate: cispo(),
   variants: { 'clipped on both sides': cispo({ minRatio: 0.8, maxRatio: 1.2 }) },
   build: (aggregate) => cispo({ aggregate }),

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Rng } from '@tsrl/core';
 import type { PerSequence, PerToken } from '@tsrl/tensor';
 import type { ExampleShape } from './entry.js';
+import type { PolicyInputs } from './policy-inputs.js';
 
 /** [B, T] of independent draws. */
 export function drawTokens({ sequences, tokens }: ExampleShape, draw: () => number): PerToken {
@@ -24,3 +25,11 @@ export function drawMask({ sequences, tokens }: ExampleShape, rng: Rng): PerToke
   }
   return tf.tensor2d(data, [sequences, tokens]);
 }
+
+/** Log-probs of two policies, advantages and a mask. */
+export const drawPolicyInputs = (shape: ExampleShape, rng: Rng): PolicyInputs => ({
+  logProbs: drawTokens(shape, drawLogProb(rng)),
+  oldLogProbs: drawTokens(shape, drawLogProb(rng)),
+  advantages: drawTokens(shape, () => rng.normal()),
+  mask: drawMask(shape, rng),
+});

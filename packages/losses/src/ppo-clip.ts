@@ -2,7 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
 import { type Aggregate, type Loss, type PerToken, stopGradient, tokenMean } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { defaultRange, drawPolicy, fractionOf, type PolicyInputs, ratiosOf } from './policy-inputs.js';
+import { drawPolicyInputs } from './example.js';
+import type { PolicyInputs } from './policy-inputs.js';
+import { defaultRange, fractionOf, policyRatio } from './policy-ratio.js';
+
 import { withTokenTerms } from './token-terms.js';
 
 /** Options of `ppoClip`. */
@@ -64,7 +67,7 @@ export function ppoClip({
   const loss: Loss<PpoClipInputs> = (inputs, context = {}) =>
     tf.tidy(() => {
       const { mask } = inputs;
-      const { advantage, ratio, metrics: shared } = ratiosOf('ppoClip', inputs, logRatioRange);
+      const { advantage, ratio, metrics: shared } = policyRatio('ppoClip', inputs, logRatioRange);
       const unclipped = tf.mul<PerToken>(ratio, advantage);
       const clipped = tf.mul<PerToken>(tf.clipByValue(ratio, 1 - clipLow, 1 + clipHigh), advantage);
       // In this order a tie gives its whole gradient to the unclipped term.
@@ -103,7 +106,7 @@ export const ppoClipEntry: LossEntry<PpoClipInputs> = {
   citation: 'arXiv:1707.06347',
   per: 'token',
   differentiable: ['logProbs'],
-  example: drawPolicy,
+  example: drawPolicyInputs,
   evaluate: ppoClip(),
   variants: { 'log-ratios clamped': ppoClip({ logRatioRange: [-0.6, 0.4] }) },
   build: (aggregate) => ppoClip({ clipHigh: 0.28, dualClip: 3, aggregate }),

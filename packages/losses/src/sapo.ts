@@ -2,7 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
 import { type Aggregate, type Loss, maskedMean, type PerToken, sequenceMean, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { drawPolicy, type PolicyInputs, ratiosOf } from './policy-inputs.js';
+import { drawPolicyInputs } from './example.js';
+import type { PolicyInputs } from './policy-inputs.js';
+import { policyRatio } from './policy-ratio.js';
+
 import { withTokenTerms } from './token-terms.js';
 
 /** Options of `sapo`. */
@@ -45,7 +48,7 @@ export function sapo({
   const loss: Loss<PolicyInputs> = (inputs, context = {}) =>
     tf.tidy(() => {
       const { mask } = inputs;
-      const { advantage, ratio, metrics } = ratiosOf('sapo', inputs);
+      const { advantage, ratio, metrics } = policyRatio('sapo', inputs);
       const temperature = tf.where(
         tf.greater(advantage, 0),
         tf.fill(advantage.shape, positiveTemperature),
@@ -80,7 +83,7 @@ export const sapoEntry: LossEntry<PolicyInputs> = {
   citation: 'arXiv:2511.20347',
   per: 'token',
   differentiable: ['logProbs'],
-  example: drawPolicy,
+  example: drawPolicyInputs,
   evaluate: sapo(),
   build: (aggregate) => sapo({ aggregate }),
 };
