@@ -1,19 +1,12 @@
-import { DataError, expectLength, expectSameGrid, type Grid, zeros } from '@tsrl/core';
+import { type Grid, zeros } from '@tsrl/core';
+import { type BootstrappedInputs, expectBootstrappedEntries, expectBootstrappedShape } from './bootstrapped.js';
 import type { EstimatorEntry } from './entry.js';
-import { expectFiniteWhere, expectMask } from './masked-input.js';
+import { drawTrajectories } from './example-trajectories.js';
 import { expectRecursion, type Masking } from './masking.js';
 import type { AdvantageResult } from './result.js';
 
 /** Inputs of {@link gae}; nothing is read where the mask is 0. */
-export interface GaeInputs {
-  /** Reward of each token, [B, T]. */
-  readonly rewards: Grid;
-  /** Value of the state before each token, [B, T]. */
-  readonly values: Grid;
-  /** 1 where a token counts, [B, T]; holes allowed. */
-  readonly mask: Grid;
-  /** Value of the state after the last valid token, [B]: 0 (default) where the episode ended, V where it was cut. */
-  readonly bootstrap?: ArrayLike<number>;
+export interface GaeInputs extends BootstrappedInputs {
   /** 1 at a token that ends an episode, for rows that hold several, [B, T]. Nothing flows back across it. */
   readonly terminal?: Grid;
 }
@@ -52,13 +45,10 @@ export interface GaeResult extends AdvantageResult<Grid> {
  * or when an input that counts is not finite
  * @see Schulman et al. 2015, arXiv:1506.02438, equations 11 to 16
  */
-export function gae(
-  { rewards, values, mask, bootstrap, terminal }: GaeInputs,
-  { gamma = 1, lambda = 0.95, masked = 'skip' }: GaeOptions = {},
-): GaeResult {
+export function gae(inputs: GaeInputs, { gamma = 1, lambda = 0.95, masked = 'skip' }: GaeOptions = {}): GaeResult {
   expectRecursion('gae', masked, { gamma, lambda });
-  expectSameGrid('gae', { rewards, values, mask, ...(terminal && { terminal }) });
-  if (bootstrap) expectLength('gae', 'bootstrap', bootstrap, mask.rows);
+  const { rewards, values, mask, bootstrap, terminal } = inputs;
+  expectBootstrappedShape('gae', inputs, { terminal });
 
   const { rows, columns } = mask;
   const advantages = zeros(rows, columns);
@@ -102,24 +92,10 @@ export function gae(
     }
     carried += nextAdvantage;
   }
-  if (!Number.isFinite(carried)) expectValidEntries({ rewards, values, mask, ...(bootstrap && { bootstrap }) });
+  // The recursion cannot lose an entry that is not finite: 0 · ∞ is NaN, so no earlier Aₜ is finite then. Hence valid
+  // inputs are read once only, and those that overflow pass here too.
+  if (!Number.isFinite(carried)) expectBootstrappedEntries('gae', inputs);
   return { advantages, returns, metrics: { tokens, emptyRows, droppedRewards } };
-}
-
-/**
- * Throws a DataError that names the first entry at fault. The recursion cannot lose one: once Aₜ is not finite, no
- * earlier Aₜ is, for 0 · ∞ is NaN. So valid inputs are read once only; those that overflow pass here too.
- */
-function expectValidEntries({ rewards, values, mask, bootstrap }: GaeInputs): void {
-  expectMask('gae', mask);
-  expectFiniteWhere('gae', 'rewards', rewards, mask);
-  expectFiniteWhere('gae', 'values', values, mask);
-  for (let row = 0; bootstrap && row < mask.rows; row++) {
-    const counts = mask.data.subarray(row * mask.columns, (row + 1) * mask.columns).includes(1);
-    if (counts && !Number.isFinite(bootstrap[row])) {
-      throw new DataError('gae', `bootstrap[${row}] must be finite; got ${bootstrap[row]}`);
-    }
-  }
 }
 
 export const gaeEntry: EstimatorEntry<GaeInputs> = {
@@ -127,17 +103,6 @@ export const gaeEntry: EstimatorEntry<GaeInputs> = {
   formula: 'Aₜ = δₜ + γ λ Aₜ₊₁, δₜ = rₜ + γ Vₜ₊₁ − Vₜ',
   citation: 'arXiv:1506.02438',
   laws: ['linear'],
-  example: ({ prompts, perPrompt, tokens }, rng) => {
-    const rows = prompts * perPrompt;
-    const draw = (one: () => number): Grid => {
-      return { rows, columns: tokens, data: Float64Array.from({ length: rows * tokens }, one) };
-    };
-    return {
-      rewards: draw(() => rng.normal()),
-      values: draw(() => rng.normal()),
-      mask: draw(() => (rng.uniform() < 0.8 ? 1 : 0)),
-      bootstrap: Float64Array.from({ length: rows }, () => rng.normal()),
-    };
-  },
+  example: drawTrajectories,
   estimate: (inputs) => gae(inputs),
 };

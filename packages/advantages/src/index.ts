@@ -1,10 +1,14 @@
 export { type AdaptiveKlOptions, adaptiveKl, type KlObservation } from './adaptive-kl.js';
 export * from './algorithms.js';
+export type { BootstrappedInputs } from './bootstrapped.js';
 export { type CombineOptions, combineRewards } from './combine-rewards.js';
 export type { EstimatorEntry, EstimatorLaw, ExampleShape } from './entry.js';
 export { type GroupIds, type GroupMoments, type GroupMomentsOptions, groupMoments } from './group-moments.js';
 export type { GroupInputs, GroupOptions, Singleton } from './group-relative.js';
 export type { Masking } from './masking.js';
 export type { VarianceKind } from './moments.js';
+export type { PerToken } from './per-token.js';
 export type { AdvantageResult } from './result.js';
 export type { Rewards } from './rewards-input.js';
+export type { RolloutInputs } from './rollout-log-ratios.js';
+export type { RolloutStatistics } from './rollout-statistics.js';

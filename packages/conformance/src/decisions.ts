@@ -1,4 +1,6 @@
 import type { Decision } from './decisions/decision.js';
+import { groupAdvantageDecisions } from './decisions/group-advantages.js';
+import { rolloutDecisions } from './decisions/rollout.js';
 import { tensorDecisions } from './decisions/tensor.js';
 
 export type { Decision } from './decisions/decision.js';
@@ -7,4 +9,4 @@ export type { Decision } from './decisions/decision.js';
  * The whole list. A case counts as "differs by decision" only when it fails, an entry here applies to it, and that
  * entry explains every difference.
  */
-export const decisions: readonly Decision[] = [...tensorDecisions];
+export const decisions: readonly Decision[] = [...groupAdvantageDecisions, ...rolloutDecisions, ...tensorDecisions];

@@ -1,0 +1,173 @@
+import { expectLength, expectSameGrid, type Grid, OptionError, zeros } from '@tsrl/core';
+import { validTokens } from './bootstrapped.js';
+import { discountedReturns } from './discounted-returns.js';
+import type { EstimatorEntry } from './entry.js';
+import { drawIds, drawMask, drawTokens } from './example.js';
+import { expectFiniteWhere, expectMask } from './masked-input.js';
+import { expectEpsilon } from './moments.js';
+import type { AdvantageResult } from './result.js';
+
+/** Inputs of {@link optimalTokenBaseline}; nothing is read where the mask is 0. */
+export interface OptimalTokenBaselineInputs {
+  /** Reward of each token, [B, T]: `placeOutcome` for one reward per response. */
+  readonly rewards: Grid;
+  /** log π of the sampled tokens, [B, T]. */
+  readonly logProbs: Grid;
+  /** Σ_v π(v)² of the distribution each token was sampled from, [B, T]. */
+  readonly sumSquaredProbs: Grid;
+  /** 1 where a token counts, [B, T]; holes allowed. */
+  readonly mask: Grid;
+  /** The prompt of each response, [B]: equal ids, same group. */
+  readonly groups: ArrayLike<number | string>;
+  /** Importance weight of each token, [B, T], as of `rolloutWeights`; default 1. */
+  readonly weights?: Grid;
+}
+
+/** Options of {@link optimalTokenBaseline}. */
+export interface OptimalTokenBaselineOptions {
+  /**
+   * Which tokens of a group share a baseline: those of equal number among the valid tokens of their rows (`token`,
+   * default), or of equal column (`column`). They agree when the masked tokens are padding on the right.
+   */
+  readonly align?: 'token' | 'column';
+  /** Whether the longest response has baseline 0 past the end of the second longest. Default true. */
+  readonly zeroTail?: boolean;
+  /** Added to the sum of weights; at least 0. Default 1e-8. */
+  readonly epsilon?: number;
+}
+
+/** Advantages and the rewards to go. */
+export interface OptimalTokenBaselineResult extends AdvantageResult<Grid> {
+  /** Gₜ, [B, T]; 0 where the mask is 0. */
+  readonly returns: Grid;
+}
+
+/**
+ * Reward to go against the baseline that makes the variance of the policy gradient least, token by token:
+ *
+ *   A_it = G_it − b_t,   b_t = Σⱼ W_jt G_jt / (Σⱼ W_jt + ε),   W_jt = Σ_{s ≤ t} w_js² (1 − 2 π_js + Σ_v π_js(v)²)
+ *
+ * over the responses j of the group that have a token t. G is the sum of the rewards from t on; the bracket is the
+ * squared norm of the gradient of log π by the logits, so W stands for the squared norm of the gradient up to t.
+ *
+ * The baseline holds the response's own reward, a bias of order 1 / G. At the tail of the longest response nothing else
+ * is left, and the advantage would be 0: with `zeroTail` the baseline is 0 there. The length is the number of valid
+ * tokens. A response without others in its group (those without a token are none) has baseline 0.
+ *
+ * Metrics: `emptyRows` without a token, `singletonGroups` with one response, `tailTokens` whose baseline `zeroTail` set
+ * to 0.
+ *
+ * Differences: verl has two functions, `optimal_token_baseline` (`align: 'column'`, `zeroTail: false` by default) and
+ * `tir_optimal_token_baseline` (`align: 'token'`), for responses with tool outputs in between.
+ *
+ * @throws OptionError for an option out of range, ShapeError when sizes differ, DataError when the mask is not 0 or 1,
+ * or when an input that counts is not finite
+ * @see Li et al. 2026, arXiv:2602.07078
+ */
+export function optimalTokenBaseline(
+  inputs: OptimalTokenBaselineInputs,
+  { align = 'token', zeroTail = true, epsilon = 1e-8 }: OptimalTokenBaselineOptions = {},
+): OptimalTokenBaselineResult {
+  if (align !== 'token' && align !== 'column') {
+    throw new OptionError('optimalTokenBaseline', 'align', "'token' or 'column'", align);
+  }
+  expectEpsilon('optimalTokenBaseline', epsilon);
+  expectInputs(inputs);
+  const { rewards, mask } = inputs;
+  const { rows, columns } = mask;
+  const returns = discountedReturns({ rewards, mask });
+  const advantages: Grid = { ...returns, data: returns.data.slice() };
+  const weights = cumulatedWeights(inputs);
+
+  const valid = Array.from({ length: rows }, (_, row) => validTokens(mask, row));
+  const members = membersOf(inputs.groups, valid);
+  let singletonGroups = 0;
+  let tailTokens = 0;
+  for (const group of members) {
+    if (group.length === 1) {
+      singletonGroups += 1;
+      continue;
+    }
+    const products = new Float64Array(columns);
+    const totals = new Float64Array(columns);
+    const slot = (at: number, i: number): number => (align === 'token' ? i : at % columns);
+    const each = (row: number, f: (at: number, t: number) => void): void =>
+      (valid[row] as Int32Array).forEach((at, i) => {
+        f(at, slot(at, i));
+      });
+    for (const row of group) {
+      each(row, (at, t) => {
+        const weight = weights[at] as number;
+        products[t] = (products[t] as number) + weight * (returns.data[at] as number);
+        totals[t] = (totals[t] as number) + weight;
+      });
+    }
+    const lengths = group.map((row) => (valid[row] as Int32Array).length).sort((a, b) => b - a);
+    for (const row of group) {
+      const longest = (valid[row] as Int32Array).length > (lengths[1] as number);
+      each(row, (at, t) => {
+        if (zeroTail && longest && t >= (lengths[1] as number)) {
+          tailTokens += 1;
+          return;
+        }
+        const total = (totals[t] as number) + epsilon;
+        if (total !== 0) advantages.data[at] = (returns.data[at] as number) - (products[t] as number) / total;
+      });
+    }
+  }
+  const emptyRows = valid.filter((tokens) => tokens.length === 0).length;
+  return { advantages, returns, metrics: { emptyRows, singletonGroups, tailTokens } };
+}
+
+/** W at every valid token. */
+function cumulatedWeights({ logProbs, sumSquaredProbs, mask, weights }: OptimalTokenBaselineInputs): Float64Array {
+  const cumulated = zeros(mask.rows, mask.columns).data;
+  for (let row = 0; row < mask.rows; row++) {
+    let sum = 0;
+    for (let at = row * mask.columns; at < (row + 1) * mask.columns; at++) {
+      if (mask.data[at] !== 1) continue;
+      const norm = 1 - 2 * Math.exp(logProbs.data[at] as number) + (sumSquaredProbs.data[at] as number);
+      cumulated[at] = sum += norm * (weights ? (weights.data[at] as number) ** 2 : 1);
+    }
+  }
+  return cumulated;
+}
+
+/** The rows of each group that have a token. */
+function membersOf(groups: ArrayLike<number | string>, valid: readonly Int32Array[]): readonly (readonly number[])[] {
+  const members = new Map<number | string, number[]>();
+  valid.forEach((tokens, row) => {
+    if (tokens.length === 0) return;
+    const group = groups[row] as number | string;
+    const rows = members.get(group);
+    if (rows) rows.push(row);
+    else members.set(group, [row]);
+  });
+  return [...members.values()];
+}
+
+function expectInputs({ rewards, logProbs, sumSquaredProbs, mask, groups, weights }: OptimalTokenBaselineInputs): void {
+  const grids = { rewards, logProbs, sumSquaredProbs, ...(weights && { weights }) };
+  expectSameGrid('optimalTokenBaseline', { ...grids, mask });
+  expectLength('optimalTokenBaseline', 'groups', groups, mask.rows);
+  expectMask('optimalTokenBaseline', mask);
+  for (const [name, grid] of Object.entries(grids)) expectFiniteWhere('optimalTokenBaseline', name, grid, mask);
+}
+
+export const optimalTokenBaselineEntry: EstimatorEntry<OptimalTokenBaselineInputs> = {
+  name: 'optimalTokenBaseline',
+  formula: 'A = G − Σ W G / Σ W, W = Σ_{s ≤ t} (1 − 2π + Σ π²)',
+  citation: 'arXiv:2602.07078',
+  laws: ['scale-equivariant'],
+  example: (shape, rng) => {
+    const probs = drawTokens(shape, () => 0.01 + 0.98 * rng.uniform());
+    return {
+      rewards: drawTokens(shape, () => rng.normal()),
+      logProbs: { ...probs, data: probs.data.map(Math.log) },
+      sumSquaredProbs: { ...probs, data: probs.data.map((p) => p ** 2 + rng.uniform() * (1 - p) ** 2) },
+      mask: drawMask(shape, rng),
+      groups: drawIds(shape),
+    };
+  },
+  estimate: (inputs) => optimalTokenBaseline(inputs),
+};
