@@ -1,9 +1,9 @@
 // One line per file of mappings: every `Family` that it exports is under the command and the tests.
 export * from './entropy.js';
 export * from './gae.js';
-export * from './group-advantages.js';
 export * from './group-advantages-openrlhf.js';
 export * from './group-advantages-trl.js';
+export * from './group-advantages.js';
 export * from './group-stats.js';
 export * from './kl-controller.js';
 export * from './kl-penalty.js';
@@ -18,5 +18,7 @@ export * from './policy-loss-sapo.js';
 export * from './policy-loss-vanilla.js';
 export * from './preference-bco.js';
 export * from './preference-kto.js';
+export * from './preference-online.js';
+export * from './rewards.js';
 export * from './rollout-correction.js';
 export * from './value-loss.js';

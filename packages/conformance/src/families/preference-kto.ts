@@ -51,7 +51,7 @@ function evaluate(golden: GoldenCase, options: KtoOptions, x: DeviceInputs): Eva
       const kl = { klLogProbs: vector('policy_KL_logps'), refKlLogProbs: vector('reference_KL_logps') };
       const loss = kto(options);
       const result = loss({ ...inputs, ...kl });
-      const losses = oneByOne(loss, { ...inputs, ...kl }, ['klLogProbs', 'refKlLogProbs']);
+      const losses = oneByOne(loss, { ...inputs, ...kl }, { ofBatch: ['klLogProbs', 'refKlLogProbs'] });
       return { ...result, losses, kl: result.metrics['kl'] as tf.Scalar };
     }
     case 'apo_zero_unpaired': {
