@@ -1,6 +1,7 @@
 // `npm run new -- advantage my-estimator` (also loss, preference, reward): a file that works, its test, and its line in
 // the registry. The formula of the template is the simplest that passes the laws; yours takes its place.
 
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +58,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     } else {
       const root = resolve(here, '..');
       const { source, test, list } = newAlgorithm(kind, name, root);
+      // Lines break elsewhere with longer names.
+      execFileSync(join(root, 'node_modules/.bin/biome'), ['check', '--write', source, test, list], { stdio: 'ignore' });
       const at = (path) => relative(root, path);
       const project = `@tsrl/${packages[kind]}`;
       console.log(`${at(source)}   the formula: put yours there

@@ -6,7 +6,17 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newAlgorithm } from '../../../scripts/new-algorithm.mjs';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
+
+/** With what the command printed in the error, which says what is wrong. */
+async function run(file: string, args: readonly string[], options: object = {}, input = ''): Promise<string> {
+  const child = execute(file, [...args], { maxBuffer: 2 ** 26, ...options });
+  child.child.stdin?.end(input);
+  const { stdout } = await child.catch((error: Error & { stdout: string; stderr: string }) => {
+    throw new Error(`${error.message}\n${error.stdout}${error.stderr}`);
+  });
+  return stdout;
+}
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 /** A copy of the packages that get an algorithm: inside the repository, so that imports resolve as they do there. */
 const copy = join(repository, 'packages/conformance/dist/new-algorithm');
@@ -37,12 +47,11 @@ async function check(paths: readonly string[]): Promise<void> {
   writeFileSync(join(copy, 'tsconfig.json'), JSON.stringify(config));
   await run(join(repository, 'node_modules/.bin/tsc'), ['-p', copy, '--noEmit']);
   for (const path of paths) {
-    const file = join(copy, path);
-    const child = run(join(repository, 'node_modules/.bin/biome'), ['check', `--stdin-file-path=${path}`], {
-      cwd: repository,
-    });
-    child.child.stdin?.end(readFileSync(file));
-    expect((await child).stdout).toBe(readFileSync(file, 'utf8'));
+    const source = readFileSync(join(copy, path), 'utf8');
+    const biome = join(repository, 'node_modules/.bin/biome');
+    expect(await run(biome, ['check', '--write', `--stdin-file-path=${path}`], { cwd: repository }, source)).toBe(
+      source,
+    );
   }
 }
 
@@ -58,11 +67,9 @@ export default defineConfig({
 `,
   );
   const args = ['run', '--root', copy, '--reporter', 'json', '-t', pattern, ...names, 'laws'];
-  const { stdout } = await run(join(repository, 'node_modules/.bin/vitest'), args, {
-    maxBuffer: 2 ** 26,
+  return run(join(repository, 'node_modules/.bin/vitest'), args, {
     env: { ...process.env, VITEST: undefined, VITEST_WORKER_ID: undefined, VITEST_POOL_ID: undefined },
   });
-  return stdout;
 }
 
 interface Tests {
@@ -99,6 +106,27 @@ describe('npm run new', () => {
     );
     for (const camel of ['myEstimator', 'myLoss', 'myPreference', 'myReward']) {
       expect(names.filter((one) => one.includes(camel)).length, camel).toBeGreaterThan(3);
+    }
+  });
+
+  test('docs/contributing-an-algorithm.md is right about every step', { timeout: 120_000 }, async () => {
+    const guide = readFileSync(join(repository, 'docs/contributing-an-algorithm.md'), 'utf8');
+    const [, kind = '', name = ''] = guide.match(/npm run new -- (\S+) (\S+)/) ?? [];
+    newAlgorithm(kind, name, copy);
+    const blocks = [...guide.matchAll(/^```ts (packages\/\S+)\n([\s\S]*?)^```$/gm)];
+    expect(blocks.map(([, path]) => path)).toEqual([
+      `packages/advantages/src/${name}.ts`,
+      `packages/advantages/test/${name}.test.ts`,
+    ]);
+    for (const [, path = '', source = ''] of blocks) writeFileSync(join(copy, path), source);
+    await check(blocks.map(([, path = '']) => path));
+    const names = passed(await runTests([name], 'bnGspo|definition|specification|variance 1|wrong with'));
+    expect(names.filter((one) => one.includes('bnGspo')).length).toBeGreaterThan(8);
+    for (const own of ['is its definition', 'gives the numbers', 'has mean 0 and variance 1']) {
+      expect(
+        names.some((one) => one.startsWith(own)),
+        own,
+      ).toBe(true);
     }
   });
 
