@@ -1,7 +1,8 @@
 import { DataError, OptionError } from '@tsrl/core';
 import type { EstimatorEntry } from './entry.js';
 import { drawIds } from './example.js';
-import { type GroupInputs, relativeToGroup } from './group-relative.js';
+import { momentsOfGroups } from './group-moments.js';
+import { type GroupInputs, groupMetrics } from './group-relative.js';
 import type { AdvantageResult } from './result.js';
 
 /** Options of {@link passK}. */
@@ -38,16 +39,19 @@ export function passK(inputs: GroupInputs, { k }: PassKOptions): AdvantageResult
       throw new DataError('passK', `rewards[${row}] must be 0 or 1, or null where it does not apply; got ${reward}`);
     }
   }
-  const small = new Set<number>();
-  const { advantages, metrics } = relativeToGroup('passK', inputs, {}, (reward, { count, mean }, group) => {
-    const wrong = count - Math.round(count * mean);
-    if (count < k) small.add(group);
+  const moments = momentsOfGroups('passK', inputs.rewards, inputs.groups, 'population');
+  const { index, counts, means } = moments;
+  const advantages = Float64Array.from(index, (group, row) => {
+    const count = counts[group] as number;
+    if (inputs.rewards[row] === null || count < k) return 0;
+    const wrong = count - Math.round(count * (means[group] as number));
     const allWrong = noneOf(wrong, count, k);
     const deviation = Math.sqrt(allWrong * (1 - allWrong));
-    if (count < k || deviation === 0) return 0;
-    return (allWrong - (reward === 1 ? 0 : noneOf(wrong - 1, count - 1, k - 1))) / deviation;
+    if (deviation === 0) return 0;
+    return (allWrong - (inputs.rewards[row] === 1 ? 0 : noneOf(wrong - 1, count - 1, k - 1))) / deviation;
   });
-  return { advantages, metrics: { ...metrics, smallGroups: small.size } };
+  const smallGroups = counts.filter((n) => n > 0 && n < k).length;
+  return { advantages, metrics: { ...groupMetrics(moments), smallGroups } };
 }
 
 /** C(n, k)/C(N, k): the chance that k draws from N all fall among n of them. */

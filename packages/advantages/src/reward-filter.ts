@@ -63,8 +63,8 @@ export function resample(weights: ArrayLike<number>, count: number, rng: Rng): I
   const cumulative = Float64Array.from(weights, (weight) => (total += weight));
   if (total === 0) throw new DataError('resample', 'one weight at least must be above 0; got zeros only');
   return Int32Array.from({ length: count }, () => {
-    const point = rng.uniform() * total;
-    return cumulative.findIndex((upTo) => point < upTo);
+    const point = rng.uniform();
+    return cumulative.findIndex((upTo) => point < upTo / total); // the last one is 1, and point below it
   });
 }
 
