@@ -8,13 +8,20 @@ export {
   type RewardObservation,
   type ShiftTracker,
 } from './bco-shift.js';
+export { alphaDivergence, type Divergence, forwardKl, jensenShannon, reverseKl } from './divergence.js';
 export type { ExampleShape, LossEntry } from './entry.js';
 export { type FromHidden, fromHidden, type HiddenInputs } from './from-hidden.js';
 export { type FromLogits, fromLogits, type LogitsInputs } from './from-logits.js';
+export { type HumanlineOptions, humanline } from './humanline.js';
+export { type LengthDesensitizedOptions, lengthDesensitized, type PairMasks } from './length-desensitized.js';
+export { log1mexp } from './log1mexp.js';
 export type { LinearClassifier } from './logistic-regression.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
+export type { PairInputs, PairLengths, PairLogProbs } from './pair.js';
 export type { PolicyInputs } from './policy-inputs.js';
+export { referenceFree } from './reference-free.js';
 export { scale } from './scale.js';
+export { sequenceLogProbs } from './sequence-log-probs.js';
 export type { TokenInputs } from './token-inputs.js';
 export { type TokenTerm, type TokenTerms, tokenTermsOf, withTokenTerms } from './token-terms.js';
 export { type TokenWeightedOptions, type TokenWeights, tokenWeighted } from './token-weighted.js';
@@ -30,3 +37,4 @@ export {
   samplePrompts,
 } from './underlying-distribution.js';
 export type { UnpairedInputs } from './unpaired.js';
+export { type WpoInputs, wpoWeights } from './wpo.js';
