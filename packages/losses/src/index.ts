@@ -22,6 +22,7 @@ export type { PolicyInputs } from './policy-inputs.js';
 export { referenceFree } from './reference-free.js';
 export { scale } from './scale.js';
 export { sequenceLogProbs } from './sequence-log-probs.js';
+export { type SkipLargeRatioOptions, skipLargeRatio } from './skip-large-ratio.js';
 export type { TokenInputs } from './token-inputs.js';
 export { type TokenTerm, type TokenTerms, tokenTermsOf, withTokenTerms } from './token-terms.js';
 export { type TokenWeightedOptions, type TokenWeights, tokenWeighted } from './token-weighted.js';
