@@ -41,6 +41,7 @@ function responseInput(name: string, rollouts: readonly Rollout[], shown: Input)
     case 'groups':
       return Int32Array.from(rollouts, ({ prompt }) => prompt);
     case 'baselines':
+    case 'promptValues':
       return each(({ value }) => value);
     case 'bootstrap':
       return each(() => 0);
@@ -61,6 +62,8 @@ function tokenInput(name: string, rollouts: readonly Rollout[], columns: number)
   };
   switch (name) {
     case 'mask':
+    case 'starts': // every token is a segment
+    case 'ratios': // the policy is the one that sampled
       return each(() => 1);
     case 'rewards':
       return placeOutcome(
