@@ -1,3 +1,4 @@
+import { betaAndSingleStreamDecisions } from './decisions/beta-and-single-stream.js';
 import type { Decision } from './decisions/decision.js';
 import { groupAdvantageDecisions } from './decisions/group-advantages.js';
 import { rolloutDecisions } from './decisions/rollout.js';
@@ -9,4 +10,9 @@ export type { Decision } from './decisions/decision.js';
  * The whole list. A case counts as "differs by decision" only when it fails, an entry here applies to it, and that
  * entry explains every difference.
  */
-export const decisions: readonly Decision[] = [...groupAdvantageDecisions, ...rolloutDecisions, ...tensorDecisions];
+export const decisions: readonly Decision[] = [
+  ...betaAndSingleStreamDecisions,
+  ...groupAdvantageDecisions,
+  ...rolloutDecisions,
+  ...tensorDecisions,
+];

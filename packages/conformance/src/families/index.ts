@@ -1,9 +1,10 @@
 // One line per file of mappings: every `Family` that it exports is under the command and the tests.
+export * from './bnpo.js';
 export * from './entropy.js';
 export * from './gae.js';
+export * from './group-advantages.js';
 export * from './group-advantages-openrlhf.js';
 export * from './group-advantages-trl.js';
-export * from './group-advantages.js';
 export * from './group-stats.js';
 export * from './kl-controller.js';
 export * from './kl-penalty.js';
@@ -21,4 +22,7 @@ export * from './preference-kto.js';
 export * from './preference-online.js';
 export * from './rewards.js';
 export * from './rollout-correction.js';
+export * from './segment-spo.js';
+export * from './segment-tree.js';
+export * from './single-stream-spo.js';
 export * from './value-loss.js';
