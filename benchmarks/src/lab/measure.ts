@@ -1,4 +1,6 @@
+import type { AdvantageResult } from '@tsrl/advantages';
 import type { EstimatorEntry } from '@tsrl/advantages/registry';
+import { isTsrlError } from '@tsrl/core';
 import { dot, type Problem, type Response } from './problem.js';
 import { inputsOf, type Rollout } from './rollouts.js';
 
@@ -21,19 +23,30 @@ export interface Measurement {
   readonly silent: number;
 }
 
-/** All batches of `perPrompt` responses to each prompt; undefined and the missing input where an input is not known. */
+/** All batches of `perPrompt` responses to each prompt; the name of what is missing where the problem has no such input. */
 export function measure(entry: EstimatorEntry, problem: Problem, perPrompt: number): Measurement | string {
   return measureWith(
     (rollouts) => {
       const inputs = inputsOf(entry, rollouts);
       if (typeof inputs === 'string') return inputs;
-      const { advantages } = entry.estimate(inputs);
+      const advantages = advantagesOf(entry, inputs);
+      if (typeof advantages === 'string') return advantages;
       if (!('columns' in advantages)) return (row) => advantages[row] as number;
       return (row, t) => advantages.data[row * advantages.columns + t] as number;
     },
     problem,
     perPrompt,
   );
+}
+
+/** What is wrong with the inputs, where the estimator is not defined on such rewards. */
+function advantagesOf(entry: EstimatorEntry, inputs: object): AdvantageResult['advantages'] | string {
+  try {
+    return entry.estimate(inputs).advantages;
+  } catch (error) {
+    if (isTsrlError(error, 'data')) return 'rewards of 0 and 1';
+    throw error;
+  }
 }
 
 type AdvantageOf = (row: number, token: number) => number;

@@ -44,10 +44,9 @@ export function page(): { readonly markdown: string; readonly svgs: ReadonlyMap<
       (name, G) => one(name, arms, G)?.worth,
     ),
     '## Two prompts of unequal difficulty',
-    'A success probability of 0.1 in one prompt and of 0.6 in the other, one logit each, four responses to each. What ' +
-      'divides by a deviation of the group gives the hard prompt more weight than the gradient does; what divides by one of ' +
-      'the batch, or not at all, does not. *Weight of the hard prompt*: its share of the expected update against its share ' +
-      'of the gradient; 1 is unbiased.',
+    'A success probability of 0.1 in one prompt and of 0.6 in the other, one logit each, four responses to each. *Weight of ' +
+      'the hard prompt*: its share of the expected update against its share of the gradient; 1 is unbiased. Dividing by a ' +
+      'deviation moves it: that of the group towards the hard prompt (`grpo`), that of the batch away from it (`litePpo`).',
     results(onPrompts, ['weight of the hard prompt', ({ mean }) => digits(hardness(mean))]),
     '## Success probability',
     'One prompt with rewards 0 and 1 and eight responses.',
@@ -105,7 +104,7 @@ const one = (name: string, problem: Problem, G: number): Measurement | undefined
 };
 
 function known(): { readonly names: readonly string[]; readonly absent: readonly string[] } {
-  const results = estimators.map((entry) => [entry.name, measure(entry, arms, 2)] as const);
+  const results = estimators.map((entry) => [entry.name, measure(entry, binary([0.5]), 4)] as const);
   return {
     names: results.filter(([, result]) => typeof result === 'object').map(([name]) => name),
     absent: results
