@@ -90,4 +90,5 @@ export const bcoEntry: LossEntry<BcoInputs> = {
   differentiable: ['logProbs'],
   example: drawUnpaired,
   evaluate: bco(),
+  variants: { shifted: bco({ beta: 0.5, shift: -0.3 }) },
 };

@@ -118,6 +118,7 @@ export const nashMdEntry: LossEntry<NashMdInputs> = {
   citation: 'arXiv:2312.00886',
   per: 'token',
   differentiable: ['logProbs'],
+  excused: { descent: 'the log-ratios in the weight have no gradient: the value is not what is lowered' },
   example: (shape, rng) => ({
     logProbs: drawTokens(shape, drawLogProb(rng)),
     refLogProbs: drawTokens(shape, drawLogProb(rng)),
@@ -125,4 +126,9 @@ export const nashMdEntry: LossEntry<NashMdInputs> = {
     mask: drawMask(shape, rng),
   }),
   evaluate: nashMd(),
+  variants: {
+    'credit to go': nashMd({ klCredit: 'toGo' }),
+    'credit of the sequence': nashMd({ klCredit: 'sequence' }),
+  },
+  build: (aggregate) => nashMd({ aggregate }),
 };

@@ -121,8 +121,10 @@ export const onlineDpoEntry: LossEntry<OnlineDpoInputs> = {
   citation: 'arXiv:2402.04792',
   per: 'example',
   differentiable: ['logProbs', 'otherLogProbs'],
+  discrete: ['wins'],
   example,
   evaluate: onlineDpo(),
+  variants: { ipo: onlineDpo({ beta: 0.5, pairLoss: 'ipo' }) },
 };
 
 export const xpoEntry: LossEntry<OnlineDpoInputs> = {
@@ -131,6 +133,7 @@ export const xpoEntry: LossEntry<OnlineDpoInputs> = {
   citation: 'arXiv:2405.21046',
   per: 'example',
   differentiable: ['logProbs', 'otherLogProbs'],
+  discrete: ['wins'],
   example,
   evaluate: xpo(),
 };
