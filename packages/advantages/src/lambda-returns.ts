@@ -42,7 +42,9 @@ export function lambdaReturns(
   for (let row = 0; row < mask.rows; row++) {
     let nextValue = bootstrap?.[row] ?? 0;
     let next = nextValue;
-    for (const at of validTokens(mask, row).reverse()) {
+    const valid = validTokens(mask, row);
+    for (let i = valid.length - 1; i >= 0; i--) {
+      const at = valid[i] as number;
       const decay = l[at] as number;
       next = (rewards.data[at] as number) + (g[at] as number) * ((1 - decay) * nextValue + decay * next);
       nextValue = values.data[at] as number;

@@ -55,7 +55,7 @@ export function nStep(inputs: BootstrappedInputs, { steps = 5, gamma = 1, lambda
       i < valid.length ? (values.data[valid[i] as number] as number) : (bootstrap?.[row] ?? 0);
     tokens += valid.length;
     if (valid.length === 0) emptyRows += 1;
-    valid.forEach((first, i) => {
+    for (let i = 0; i < valid.length; i++) {
       const end = Math.min(i + steps, valid.length);
       let target = valueAt(end);
       for (let k = end - 1; k >= i; k--) {
@@ -63,9 +63,10 @@ export function nStep(inputs: BootstrappedInputs, { steps = 5, gamma = 1, lambda
         const decay = l[at] as number;
         target = (rewards.data[at] as number) + (g[at] as number) * ((1 - decay) * valueAt(k + 1) + decay * target);
       }
+      const first = valid[i] as number;
       returns.data[first] = target;
       advantages.data[first] = target - (values.data[first] as number);
-    });
+    }
   }
   return { advantages, returns, metrics: { tokens, emptyRows, droppedRewards: droppedRewards(rewards, mask) } };
 }

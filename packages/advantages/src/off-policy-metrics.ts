@@ -1,4 +1,4 @@
-import { bounded, logRatioRows, mean, type RolloutInputs, sum } from './rollout-log-ratios.js';
+import { bounded, concat, logRatioRows, mean, type RolloutInputs, sum } from './rollout-log-ratios.js';
 
 /** How far the policy that is trained (π) is from the one that sampled (μ); all 0 without a token. */
 export interface OffPolicyMetrics {
@@ -38,10 +38,10 @@ export function offPolicyMetrics(inputs: RolloutInputs): OffPolicyMetrics {
   const { logProbs, rolloutLogProbs, mask } = inputs;
   const rows = logRatioRows('offPolicyMetrics', inputs);
   const crossEntropies = (of: Float64Array): Float64Array =>
-    Float64Array.from(rows, ({ at }) => -mean(Float64Array.from(at, (i) => of[i] as number)));
+    Float64Array.from(rows, ({ at }) => -at.reduce((total, i) => total + (of[i] as number), 0) / at.length);
   const [trained, rollout] = [crossEntropies(logProbs.data), crossEntropies(rolloutLogProbs.data)];
   const gaps = trained.map((entropy, row) => entropy - (rollout[row] as number));
-  const tokens = Float64Array.from(rows.flatMap(({ logRatios }) => [...logRatios]));
+  const tokens = concat(rows.map(({ logRatios }) => logRatios));
   const square = (logRatio: number): number => Math.expm1(2 * bounded(logRatio));
   return {
     perplexity: mean(trained.map(Math.exp)),

@@ -31,12 +31,18 @@ export function logRatioRows(who: string, { logProbs, rolloutLogProbs, mask }: R
   expectMask(who, mask);
   expectFiniteWhere(who, 'logProbs', logProbs, mask);
   expectFiniteWhere(who, 'rolloutLogProbs', rolloutLogProbs, mask);
-  return Array.from({ length: mask.rows }, (_, row) => validTokens(mask, row))
-    .filter((at) => at.length > 0)
-    .map((at) => ({
-      at,
-      logRatios: Float64Array.from(at, (i) => (logProbs.data[i] as number) - (rolloutLogProbs.data[i] as number)),
-    }));
+  const rows: LogRatioRow[] = [];
+  for (let row = 0; row < mask.rows; row++) {
+    const at = validTokens(mask, row);
+    if (at.length === 0) continue;
+    const logRatios = new Float64Array(at.length);
+    for (let t = 0; t < at.length; t++) {
+      const position = at[t] as number;
+      logRatios[t] = (logProbs.data[position] as number) - (rolloutLogProbs.data[position] as number);
+    }
+    rows.push({ at, logRatios });
+  }
+  return rows;
 }
 
 export const sum = (values: ArrayLike<number>): number => {
@@ -47,3 +53,14 @@ export const sum = (values: ArrayLike<number>): number => {
 
 /** 0 of none. */
 export const mean = (values: ArrayLike<number>): number => sum(values) / Math.max(1, values.length);
+
+/** All numbers of all rows, one after the other. */
+export function concat(rows: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(sum(rows.map((row) => row.length)));
+  let at = 0;
+  for (const row of rows) {
+    all.set(row, at);
+    at += row.length;
+  }
+  return all;
+}

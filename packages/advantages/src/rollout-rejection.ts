@@ -1,5 +1,5 @@
 import { type Grid, OptionError, zeros } from '@tsrl/core';
-import { bounded, logRatioRows, mean, type RolloutInputs, sum } from './rollout-log-ratios.js';
+import { bounded, concat, logRatioRows, mean, type RolloutInputs, sum } from './rollout-log-ratios.js';
 import { deviation, type RolloutStatistics, rolloutStatistics } from './rollout-statistics.js';
 
 /** What must be within bounds for tokens to stay. */
@@ -78,10 +78,10 @@ export function rolloutRejection(inputs: RolloutInputs, { rules }: RolloutReject
       });
       if (rejectedTokens > before) rejectedSequences += 1;
     });
-    const cut = statistics.flatMap((row) => Array.from(row, (k) => Math.min(upper, Math.max(lower, k))));
+    const cut = concat(statistics).map((k) => Math.min(upper, Math.max(lower, k)));
     return {
       ...rolloutStatistics(statistics, over === 'token' ? 'token' : 'sequence', { lower, upper, ideal: 0 }),
-      std: deviation(Float64Array.from(cut)),
+      std: deviation(cut),
       rejectedTokens,
       rejectedSequences,
     };
@@ -111,7 +111,7 @@ const estimates = {
 const reductions = {
   sum,
   mean,
-  max: (values: Float64Array): number => values.reduce((a, b) => Math.max(a, b)),
+  max: (values: Float64Array): number => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
 };
 
 function expectRule({ estimate, over, lower, upper }: RejectionRule, i: number): void {

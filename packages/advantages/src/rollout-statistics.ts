@@ -1,6 +1,6 @@
-import { mean } from './rollout-log-ratios.js';
+import { concat, mean } from './rollout-log-ratios.js';
 
-/** How a number per token, or per sequence, is spread; 0 where there is none. */
+/** How a number per token, or per sequence, is spread. Without a token means are 0 and extremes `ideal`. */
 export interface RolloutStatistics {
   /** Over all tokens. */
   readonly mean: number;
@@ -31,38 +31,52 @@ export interface RolloutBounds {
 export function rolloutStatistics(
   rows: readonly Float64Array[],
   level: 'token' | 'sequence',
-  { lower, upper, ideal }: RolloutBounds,
+  bounds: RolloutBounds,
 ): RolloutStatistics {
-  const tokens = Float64Array.from(rows.flatMap((row) => [...row]));
+  const tokens = concat(rows);
   const sequences = Float64Array.from(rows, mean);
-  const units = level === 'token' ? tokens : sequences;
-  const sequenceMean = mean(sequences);
-  const squares = sequences.reduce((total, x) => total + (x - sequenceMean) ** 2, 0);
+  const { max, min, above, below } = spreadOf(level === 'token' ? tokens : sequences, bounds);
+  const bySequence = spreadOf(sequences, bounds);
+  const n = sequences.length;
   return {
     mean: mean(tokens),
-    ...extremes(units),
-    above: share(units, (x) => x > upper),
-    below: share(units, (x) => x < lower),
-    sequenceMean,
-    sequenceStd: Math.sqrt(squares / Math.max(1, sequences.length - 1)),
-    sequenceMax: extremes(sequences).max,
-    sequenceMin: extremes(sequences).min,
-    sequenceMaxDeviation: extremes(sequences.map((x) => Math.abs(x - ideal))).max,
-    sequenceAbove: share(sequences, (x) => x > upper),
-    sequenceBelow: share(sequences, (x) => x < lower),
+    max,
+    min,
+    above,
+    below,
+    sequenceMean: mean(sequences),
+    sequenceStd: n > 1 ? deviation(sequences) * Math.sqrt(n / (n - 1)) : 0,
+    sequenceMax: bySequence.max,
+    sequenceMin: bySequence.min,
+    sequenceMaxDeviation: Math.max(Math.abs(bySequence.max - bounds.ideal), Math.abs(bySequence.min - bounds.ideal)),
+    sequenceAbove: bySequence.above,
+    sequenceBelow: bySequence.below,
   };
 }
 
-function extremes(values: Float64Array): { readonly max: number; readonly min: number } {
-  if (values.length === 0) return { max: 0, min: 0 };
-  return { max: values.reduce((a, b) => Math.max(a, b)), min: values.reduce((a, b) => Math.min(a, b)) };
+function spreadOf(
+  values: Float64Array,
+  { lower, upper, ideal }: RolloutBounds,
+): Pick<RolloutStatistics, 'max' | 'min' | 'above' | 'below'> {
+  if (values.length === 0) return { max: ideal, min: ideal, above: 0, below: 0 };
+  let max = Number.NEGATIVE_INFINITY;
+  let min = Number.POSITIVE_INFINITY;
+  let above = 0;
+  let below = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    max = Math.max(max, value);
+    min = Math.min(min, value);
+    if (value > upper) above += 1;
+    if (value < lower) below += 1;
+  }
+  return { max, min, above: above / values.length, below: below / values.length };
 }
 
-const share = (values: Float64Array, holds: (value: number) => boolean): number =>
-  values.filter(holds).length / Math.max(1, values.length);
-
-/** Population deviation. */
+/** Population deviation; 0 of none. */
 export function deviation(values: Float64Array): number {
   const center = mean(values);
-  return Math.sqrt(mean(values.map((x) => (x - center) ** 2)));
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += ((values[i] as number) - center) ** 2;
+  return Math.sqrt(squares / Math.max(1, values.length));
 }

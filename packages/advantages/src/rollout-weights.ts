@@ -1,5 +1,5 @@
 import { type Grid, OptionError, zeros } from '@tsrl/core';
-import { bounded, logRatioRows, mean, type RolloutInputs, sum } from './rollout-log-ratios.js';
+import { bounded, concat, logRatioRows, mean, type RolloutInputs, sum } from './rollout-log-ratios.js';
 import { deviation, type RolloutStatistics, rolloutStatistics } from './rollout-statistics.js';
 
 /** Options of {@link rolloutWeights}. */
@@ -79,7 +79,7 @@ export function rolloutWeights(
     return Math.min(upper, Math.max(lower, ratio));
   };
   const bounds = ratios.map((row) => row.map(bound));
-  const tokens = Float64Array.from(bounds.flatMap((row) => [...row]));
+  const tokens = concat(bounds);
 
   const average = mean(level === 'token' ? tokens : bounds.map((row) => row[0] as number));
   const normalizer = normalize && average > 0 ? average : 1;

@@ -92,9 +92,13 @@ export function vTrace(
     if (valid.length === 0) emptyRows += 1;
     let nextValue = bootstrap?.[row] ?? 0;
     let nextError = 0;
-    for (const at of valid.reverse()) {
-      const [reward, value, ratio] = [rewards.data[at] as number, values.data[at] as number, ratios.data[at] as number];
-      const [discount, decay] = [g[at] as number, l[at] as number];
+    for (let i = valid.length - 1; i >= 0; i--) {
+      const at = valid[i] as number;
+      const reward = rewards.data[at] as number;
+      const value = values.data[at] as number;
+      const ratio = ratios.data[at] as number;
+      const discount = g[at] as number;
+      const decay = l[at] as number;
       const q = reward + discount * (nextValue + decay * nextError);
       const error =
         leaky(ratio, clipRho) * (reward + discount * nextValue - value) +
