@@ -53,7 +53,6 @@ export function opo(
     deviations[group] = (deviations[group] as number) + n * (reward - (means[group] as number));
   });
   const { advantages, metrics } = relativeToGroup('opo', { rewards, groups }, { singleton }, (reward, own, group) => {
-    if (own.count === 1) return reward;
     return reward - own.mean - (deviations[group] as number) / Math.max(1, tokens[group] as number);
   });
   return { advantages, metrics: { ...metrics, emptyGroups: tokens.filter((n) => n === 0).length } };

@@ -97,6 +97,12 @@ test('of padding with a length divides by it too', () => {
   expect(maxError(advantages.data, expected, tight)).toBeLessThanOrEqual(1);
 });
 
+test('of a hole with a length discounts across it', () => {
+  const inputs = { logProbs: gridOf([[0, 0, 0]]), teacherLogProbs: gridOf([[1, 9, 3]]), mask: gridOf([[1, 0, 1]]) };
+  const { advantages } = miniLlm(inputs, { gamma: 0.5, maskedLength: 0.1 });
+  expect(maxError(advantages.data, [(1 + 0.25 * 3) / (1 + 0.5 * 0.1 + 0.25), 0, 3], tight)).toBeLessThanOrEqual(1);
+});
+
 const grid = gridOf([[0, 0]]);
 const inputs = { logProbs: grid, teacherLogProbs: grid, mask: gridOf([[1, 1]]) };
 test.each<[string, () => unknown]>([
