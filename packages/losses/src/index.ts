@@ -20,7 +20,7 @@ export type { LinearClassifier } from './logistic-regression.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
 export type { PairInputs, PairLengths, PairLogProbs } from './pair.js';
 export { type OffPolicyMaskOptions, offPolicyMask } from './off-policy-mask.js';
-export type { PolicyInputs } from './policy-inputs.js';
+export type { PolicyInputs, RatioInputs } from './policy-inputs.js';
 export { referenceFree } from './reference-free.js';
 export { scale } from './scale.js';
 export { sequenceLogProbs } from './sequence-log-probs.js';

@@ -32,11 +32,15 @@ export interface ReinforceInputs extends TokenInputs {
  *
  *   loss = agg(−A · logProbs),  gradient −A in logProbs before aggregation
  *
- * Strictly for tokens that this very policy sampled: nothing compares it with another. For tokens of another policy or
- * another engine, weigh the tokens (`tokenWeighted`) or let the loss do it (`rolloutCorrected`, `cispo`).
+ * Strictly for tokens that this very policy sampled: nothing compares it with another. For tokens of an older policy or
+ * of another engine, weigh the tokens, as verl does in its bypass mode:
  *
- * Differences: verl's `reinforce` (in its bypass mode) multiplies by weights where they are given, here
- * `tokenWeighted`; its default aggregation is `tokenMean`.
+ *   tokenWeighted((aggregate) => reinforce({ aggregate }))
+ *
+ * with `tokenWeights` of the ratio of this policy to that one (`importanceWeights`, or `rolloutWeights` of advantages);
+ * `cispo` is the same with weights of single tokens, which it computes itself.
+ *
+ * Differences: verl's default aggregation is `tokenMean`.
  *
  * Metric: `logProb`, the mean over the mask.
  *

@@ -5,8 +5,8 @@ import { drawPolicyInputs, drawSequences } from './example.js';
 import type { RatioInputs } from './policy-inputs.js';
 import { type PpoClipOptions, ppoClip } from './ppo-clip.js';
 
-/** Options of `responseClip`. */
-export type ResponseClipOptions = Omit<PpoClipOptions, 'aggregate'>;
+/** Options of `responseClip`: those of `ppoClip`; `aggregate` is given the losses of responses, [B, 1]. */
+export type ResponseClipOptions = PpoClipOptions;
 
 /** Inputs of `responseClip`. */
 export interface ResponseClipInputs extends RatioInputs {
@@ -32,7 +32,7 @@ export interface ResponseClipInputs extends RatioInputs {
  */
 export function responseClip(options: ResponseClipOptions = {}): Loss<ResponseClipInputs> {
   const loss = ppoClip(options);
-  return ({ logProbs, oldLogProbs, advantages, mask }, { sequences, ...context } = {}) => {
+  return ({ logProbs, oldLogProbs, advantages, mask }, { step, sequences } = {}) => {
     expectShape('responseClip', 'logProbs', logProbs, ['B', 'T']);
     expectSameShape('responseClip', { logProbs, oldLogProbs, mask });
     expectShape('responseClip', 'advantages', advantages, [logProbs.shape[0]]);
@@ -47,7 +47,7 @@ export function responseClip(options: ResponseClipOptions = {}): Loss<ResponseCl
             advantages: column(advantages),
             mask: column(tf.cast(tf.greater(tf.max(mask, 1), 0), 'float32')),
           },
-          sequences === undefined ? {} : { ...context, tokens: sequences },
+          { ...(step !== undefined && { step }), ...(sequences !== undefined && { sequences, tokens: sequences }) },
         ),
       };
     });
