@@ -1,6 +1,7 @@
 import { betaAndSingleStreamDecisions } from './decisions/beta-and-single-stream.js';
 import type { Decision } from './decisions/decision.js';
 import { groupAdvantageDecisions } from './decisions/group-advantages.js';
+import { trlPolicyLossDecisions } from './decisions/policy-loss-trl.js';
 import { rolloutDecisions } from './decisions/rollout.js';
 import { tensorDecisions } from './decisions/tensor.js';
 
@@ -15,4 +16,5 @@ export const decisions: readonly Decision[] = [
   ...groupAdvantageDecisions,
   ...rolloutDecisions,
   ...tensorDecisions,
+  ...trlPolicyLossDecisions,
 ];
