@@ -19,6 +19,8 @@ export interface Measurement {
    * of what one plain sample has, for each response of the batch. A scale cancels.
    */
   readonly worth: number;
+  /** The variance of ĝ over the squared length of its mean, times the responses of the batch: what one of them has. */
+  readonly noise: number;
   /** The probability that a batch has no advantage but 0, and teaches nothing. */
   readonly silent: number;
 }
@@ -104,6 +106,7 @@ export function measureWith(
     angle: (Math.acos(Math.min(1, Math.max(-1, cosine))) * 180) / Math.PI,
     scale: dot(mean, gradient) / true2,
     worth: length ** 2 / variance / (true2 / plainVariance(problem)) / rows.length,
+    noise: (variance / length ** 2) * rows.length,
     silent,
   };
 }

@@ -4,7 +4,7 @@ import { digits, listed, table } from '../report/text.js';
 import { type Measurement, measure } from './measure.js';
 import { bandit, binary, type Problem, tree } from './problem.js';
 
-const groupSizes = [2, 3, 4, 5, 6];
+const groupSizes = [2, 3, 4, 5, 6, 7];
 const successes = [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98];
 const arms = bandit([0, 0.5, -0.3, 0.1], [1, 0, 0.5, 0.2]);
 const unequal = binary([0.1, 0.6]);
@@ -33,16 +33,13 @@ export function page(): { readonly markdown: string; readonly svgs: ReadonlyMap<
       }),
     ),
     '### Group size',
-    ...lines(
-      figure,
-      'group-size',
-      'worth of a response in plain samples, by the size of the group (four arms)',
-      'responses to a prompt',
-      'plain samples',
+    ...lines(figure, 'group-size', {
+      caption: 'worth of a response in plain samples, by the size of the group (four arms)',
+      axes: ['responses to a prompt', 'plain samples'],
       names,
-      groupSizes,
-      (name, G) => one(name, arms, G)?.worth,
-    ),
+      points: groupSizes,
+      value: (name, G) => one(name, arms, G)?.worth,
+    }),
     '## Two prompts of unequal difficulty',
     'A success probability of 0.1 in one prompt and of 0.6 in the other, one logit each, four responses to each. *Weight of ' +
       'the hard prompt*: its share of the expected update against its share of the gradient; 1 is unbiased. Dividing by a ' +
@@ -50,29 +47,24 @@ export function page(): { readonly markdown: string; readonly svgs: ReadonlyMap<
     results(onPrompts, ['weight of the hard prompt', ({ mean }) => digits(hardness(mean))]),
     '## Success probability',
     'One prompt with rewards 0 and 1 and eight responses.',
-    ...lines(
-      figure,
-      'scale',
-      'expected update as a multiple of the gradient, by success probability',
-      'success probability',
-      'times the gradient',
+    ...lines(figure, 'scale', {
+      caption: 'expected update as a multiple of the gradient, by success probability',
+      axes: ['success probability', 'times the gradient'],
       names,
-      successes,
-      (name, p) => one(name, binary([p]), 8)?.scale,
-    ),
-    ...lines(
-      figure,
-      'worth',
-      'worth of a response in plain samples, by success probability',
-      'success probability',
-      'plain samples',
+      points: successes,
+      value: (name, p) => one(name, binary([p]), 8)?.scale,
+    }),
+    ...lines(figure, 'noise', {
+      caption: 'noise of a response (variance over the squared length of the mean), by success probability',
+      axes: ['success probability', 'noise'],
+      logarithmic: { x: false, y: true },
       names,
-      successes,
-      (name, p) => one(name, binary([p]), 8)?.worth,
-    ),
-    'All of those whose baseline is the mean of the group are worth the same here: with one prompt and two rewards their ' +
-      'updates differ by a factor that depends on the batch alone. A batch without a success, or without a failure, is silent: ' +
-      `at p = 0.02 that is ${digits(100 * (0.98 ** 8 + 0.02 ** 8))} % of them.`,
+      points: successes,
+      value: (name, p) => shown(one(name, binary([p]), 8)?.noise),
+    }),
+    'Less noise is better; with the exact value as baseline there is none at 0.5, and none above 1000 is drawn. A batch without ' +
+      'a success, or without a failure, is silent where the baseline is the mean of the group: at p = 0.02 that is ' +
+      `${digits(100 * (0.98 ** 8 + 0.02 ** 8))} % of them.`,
     '## Two tokens',
     'A tree of two tokens, in which 01 and 10 earn 1, four responses. Estimators over tokens get the exact value of each state.',
     results(onTree),
@@ -142,22 +134,30 @@ const hardness = ([hard = 0, easy = 0]: readonly number[]): number => {
   return hard / (hard + easy) / (trueHard / (trueHard + trueEasy));
 };
 
+/** Few curves leave this range, and they would flatten all others. */
+const shown = (noise: number | undefined): number | undefined =>
+  noise !== undefined && noise < 1000 ? noise : undefined;
+
+interface Lines {
+  readonly caption: string;
+  readonly axes: readonly [x: string, y: string];
+  readonly names: readonly string[];
+  readonly points: readonly number[];
+  readonly value: (name: string, point: number) => number | undefined;
+  readonly logarithmic?: { readonly x: boolean; readonly y: boolean };
+}
+
 /** One figure for at most seven curves; those that coincide are one. */
 function lines(
   figure: (name: string, caption: string, svg: string) => string,
   name: string,
-  caption: string,
-  x: string,
-  y: string,
-  names: readonly string[],
-  points: readonly number[],
-  value: (name: string, point: number) => number | undefined,
+  { caption, axes: [x, y], names, points, value, logarithmic = { x: false, y: false } }: Lines,
 ): readonly string[] {
   const merged = new Map<string, { names: string[]; points: (readonly [number, number])[] }>();
   for (const estimator of names) {
     const values = points.flatMap((point) => {
       const y = value(estimator, point);
-      return y === undefined || !(y > 0) || !Number.isFinite(y) ? [] : [[point, y] as const];
+      return y === undefined || !(y > 1e-9) || !Number.isFinite(y) ? [] : [[point, y] as const];
     });
     if (values.length < 2) continue;
     const key = values.map(([, y]) => y.toPrecision(4)).join();
@@ -178,7 +178,7 @@ function lines(
     const drawn = figure(
       `${name}-${i + 1}`,
       `${caption[0]?.toUpperCase()}${caption.slice(1)}${number}.`,
-      curves(x, y, shown),
+      curves(x, y, shown, logarithmic),
     );
     return said.length > 0 ? `${drawn} ${said.join(' ')}` : drawn;
   });

@@ -150,8 +150,8 @@ export interface Curve {
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
-/** Lines over logarithmic axes, where a power is a straight line. */
-export function curves(x: string, y: string, all: readonly Curve[]): string {
+/** Lines: over logarithmic axes, where a power is a straight line, or over plain ones. */
+export function curves(x: string, y: string, all: readonly Curve[], logarithmic = { x: true, y: true }): string {
   const rows = Math.ceil(all.length / 5);
   return svg(400 + rows * 24, {
     legend: {
@@ -163,8 +163,8 @@ export function curves(x: string, y: string, all: readonly Curve[]): string {
       textStyle: { color: ink, fontSize: 12 },
     },
     grid: { left: 70, right: 40, top: 16 + rows * 24, bottom: 48 },
-    xAxis: { ...numeric(x, true), logBase: 2, min: 'dataMin', max: 'dataMax' },
-    yAxis: { ...numeric(y, true), nameGap: 48 },
+    xAxis: { ...numeric(x, logarithmic.x), ...(logarithmic.x && { logBase: 2, min: 'dataMin', max: 'dataMax' }) },
+    yAxis: { ...numeric(y, logarithmic.y), nameGap: 48 },
     series: all.map(({ name, points }, i) => ({
       name,
       type: 'line',
