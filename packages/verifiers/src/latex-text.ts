@@ -1,0 +1,71 @@
+/** Superscript digits, before compatibility normalisation makes them plain ones. */
+const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+const UNICODE: Readonly<Record<string, string>> = {
+  '−': '-',
+  '–': '-',
+  '×': '\\times ',
+  '·': '\\cdot ',
+  '÷': '\\div ',
+  '⁄': '/',
+  π: '\\pi ',
+  θ: '\\theta ',
+  α: '\\alpha ',
+  β: '\\beta ',
+  '∞': '\\infty ',
+  '±': '\\pm ',
+  '≤': '\\le ',
+  '≥': '\\ge ',
+  '≠': '\\ne ',
+  '≈': '\\approx ',
+  '∪': '\\cup ',
+  '∈': '\\in ',
+  '∅': '\\emptyset ',
+  '√': '\\sqrt ',
+  '°': '^\\circ ',
+};
+
+/** What is laid out differently but means the same; `\!` and the like are spaces of layout. */
+const LAYOUT =
+  /\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits|,|;|:|!|quad|qquad| )(?![A-Za-z])|~|(?<=[\d}])\{,\}(?=\d)|\\(?=\n)/g;
+
+/**
+ * LaTeX, or plain text with mathematics, in one spelling: Unicode signs as commands, layout gone, `\dfrac` as `\frac`,
+ * mathematics out of its dollars and out of a box, brackets as plain brackets, no full stop at the end. In time linear
+ * in the length.
+ */
+export function latexText(text: string): string {
+  let s = '';
+  for (const character of text) {
+    const power = SUPERSCRIPTS.indexOf(character);
+    s += power >= 0 ? `^${power}` : (UNICODE[character] ?? character);
+  }
+  s = s.normalize('NFKC').replaceAll('⁄', '/').replaceAll('−', '-').trim();
+  s = s
+    .replace(/(?<=\d)\\,(?=\d{3})/g, '')
+    .replace(/(?<=\d)\{,\}(?=\d)/g, '')
+    .replaceAll('\\$', '\\dollar ');
+  s = s.replace(LAYOUT, (layout) => (layout.startsWith('\\') && /[a-z]/i.test(layout) ? '' : ' ').slice(0, 1));
+  s = outOfDollars(s.replace(/\\[()[\]]/g, ' ').trim());
+  s = s
+    .replace(/\\[dtc]frac(?![A-Za-z])/g, '\\frac')
+    .replace(/\\(?:mbox|textrm|textit|textbf|textsf)(?![A-Za-z])/g, '\\text');
+  s = s.replace(/\\(?:lbrace)(?![A-Za-z])/g, '\\{').replace(/\\(?:rbrace)(?![A-Za-z])/g, '\\}');
+  s = s.replace(/\\(?:langle)(?![A-Za-z])/g, '(').replace(/\\(?:rangle)(?![A-Za-z])/g, ')');
+  s = s.replace(/\\(?:[lr]?vert|mid)(?![A-Za-z])/g, '|').replace(/\\(?:leqslant|leq)(?![A-Za-z])/g, '\\le');
+  s = s.replace(/\\(?:geqslant|geq)(?![A-Za-z])/g, '\\ge').replace(/\\neq(?![A-Za-z])/g, '\\ne');
+  s = s
+    .replace(/\\lt(?![A-Za-z])/g, '<')
+    .replace(/\\gt(?![A-Za-z])/g, '>')
+    .replace(/\\(?:dots|ldots|cdots)(?![A-Za-z])/g, '');
+  s = s.replace(/\s+/g, ' ').trim();
+  return s.replace(/(?<=[^.])\.$/, '').trim();
+}
+
+/** The mathematics of `the answer is $x$`, where nothing beside it is mathematics. */
+function outOfDollars(text: string): string {
+  const parts = text.replaceAll('$$', '$').split('$');
+  if (parts.length !== 3) return parts.length === 2 ? text : text.replaceAll('$$', '$');
+  const [before = '', inside = '', after = ''] = parts;
+  return /[\d\\=]/.test(before + after) ? text : `${inside}${after.trim() === '' ? '' : ` ${after}`}`.trim();
+}

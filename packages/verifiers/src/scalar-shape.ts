@@ -1,0 +1,141 @@
+/** An expression is looked at up to this many characters, and this deep. */
+export const MAX_LENGTH = 400;
+export const MAX_DEPTH = 12;
+
+const FUNCTIONS = new Set(
+  'sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp'.split(' ').map((name) => `\\${name}`),
+);
+const GREEK = new Set(
+  (
+    'alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau phi varphi chi psi ' +
+    'omega Gamma Delta Theta Lambda Sigma Phi Psi Omega pi infty ell'
+  )
+    .split(' ')
+    .map((name) => `\\${name}`),
+);
+const OPERATORS: Readonly<Record<string, string>> = {
+  '+': '+',
+  '-': '-',
+  '*': '\\cdot ',
+  '/': '/',
+  '\\cdot': '\\cdot ',
+  '\\times': '\\cdot ',
+  '\\div': '/',
+};
+const CLOSERS: Readonly<Record<string, string>> = {
+  '(': ')',
+  '{': '}',
+  '[': ']',
+  '\\lfloor': '\\rfloor',
+  '\\lceil': '\\rceil',
+};
+
+const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|(\\[A-Za-z]+)|(\S))/y;
+
+interface Frame {
+  readonly close: string;
+  /** Arguments that must follow when it closes, and what may follow after them. */
+  readonly pending: number;
+  readonly following: State;
+  /** Whose argument it is: `\\frac`, `\\sqrt`, `^`, `_`; '' for brackets. */
+  readonly of: string;
+}
+/** Before an operand; after one; behind the name of a function. */
+type State = 'operand' | 'after' | 'function';
+
+/**
+ * The same expression with every argument in braces, or `undefined` where it is not one formula of numbers, variables,
+ * + − · / ^ !, roots, fractions, absolute values and elementary functions. One pass over the tokens with a stack of
+ * bounded height: what is let through is well formed, and the library that parses it takes exponential time only over
+ * what is not (measured: 12 open brackets around an operator without operand, 1 s; 200, no end).
+ */
+export function scalarShape(text: string): string | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
+  const frames: Frame[] = [];
+  let state: State = 'operand';
+  let [pending, following, of]: [number, State, string] = [0, 'after', ''];
+  let out = '';
+  let last = '';
+  TOKEN.lastIndex = 0;
+  let at = 0;
+  while (at < text.trimEnd().length) {
+    TOKEN.lastIndex = at;
+    const match = TOKEN.exec(text);
+    if (match === null) return undefined;
+    const [whole, number, command, other] = match;
+    let token = (number ?? command ?? other) as string;
+    at += whole.length;
+    if (pending > 0) {
+      if (token === '{' || (token === '[' && of === '\\sqrt')) {
+        frames.push({ close: CLOSERS[token] as string, pending: token === '[' ? 1 : pending - 1, following, of });
+        if (frames.length > MAX_DEPTH) return undefined;
+        [state, pending] = ['operand', 0];
+      } else {
+        const sign = token === '-' && of === '^' ? /^\s*(\d+)/.exec(text.slice(at)) : null;
+        if (sign) {
+          at += sign[0].length;
+          token = `-${sign[1]}`;
+        } else if (number !== undefined && of !== '^' && token.length > 1) {
+          // \frac12 is \frac{1}{2}, but x^10 is meant as x^{10}.
+          at -= token.length - 1;
+          token = token[0] as string;
+          if (token === '.') return undefined;
+        } else if (number === undefined && !isSymbol(token)) return undefined;
+        out += `{${token}}`;
+        pending -= 1;
+        if (pending === 0) [state, last] = [following, `${of}}`];
+        continue;
+      }
+      out += token;
+      last = token;
+      continue;
+    }
+    if (number !== undefined || isSymbol(token)) {
+      if (number !== undefined && state === 'after' && /[\d.]$/.test(last)) return undefined;
+      const subscript =
+        number === undefined ? /^_(?:\{([A-Za-z0-9]{1,4})\}|([A-Za-z0-9]))/.exec(text.slice(at, at + 8)) : null;
+      at += subscript?.[0].length ?? 0;
+      out += subscript ? `${token}_{${subscript[1] ?? subscript[2]}}` : `${token} `;
+      state = 'after';
+    } else if (FUNCTIONS.has(token)) {
+      out += token;
+      state = 'function';
+    } else if (token === '\\frac' || token === '\\sqrt') {
+      out += token;
+      [pending, following, of] = [token === '\\frac' ? 2 : 1, 'after', token];
+    } else if (token === '^' || (token === '_' && last === '\\log')) {
+      const power = state === 'after' && last !== '^}';
+      if (!(power || state === 'function')) return undefined;
+      out += token;
+      [pending, following, of] = [1, state, token];
+    } else if (token in OPERATORS) {
+      const sign = (token === '+' || token === '-') && state !== 'after';
+      if (state !== 'after' && (!sign || last in OPERATORS)) return undefined;
+      out += OPERATORS[token];
+      state = 'operand';
+    } else if (token === '!') {
+      if (state !== 'after' || last === '!') return undefined;
+      out += '!';
+    } else if (token === '|' && !(state === 'after' && frames.at(-1)?.close === '|')) {
+      frames.push({ close: '|', pending: 0, following: 'after', of: '' });
+      out += '\\left|';
+      state = 'operand';
+    } else if (token in CLOSERS && token !== '[') {
+      frames.push({ close: CLOSERS[token] as string, pending: 0, following: 'after', of: '' });
+      out += token.startsWith('\\') ? `${token} ` : token;
+      state = 'operand';
+    } else {
+      const frame = frames.pop();
+      if (frame === undefined || frame.close !== token || state !== 'after') return undefined;
+      out += token === '|' ? '\\right|' : token;
+      ({ pending, following, of } = frame);
+      state = pending > 0 ? 'operand' : following;
+      token = pending > 0 ? token : `${of}${token}`;
+    }
+    if (frames.length > MAX_DEPTH) return undefined;
+    last = token;
+  }
+  return frames.length === 0 && state === 'after' && pending === 0 ? out : undefined;
+}
+
+const isSymbol = (token: string): boolean => /^[A-Za-z]$/.test(token) || GREEK.has(token);

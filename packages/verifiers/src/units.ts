@@ -1,0 +1,85 @@
+const ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries({
+    dollar: 'dollar usd buck',
+    cent: 'cent',
+    euro: 'euro eur',
+    degree: 'degree deg circ',
+    cm: 'cm centimeter centimetre',
+    mm: 'mm millimeter millimetre',
+    m: 'm meter metre',
+    km: 'km kilometer kilometre',
+    inch: 'in inch inche',
+    foot: 'ft foot feet',
+    yard: 'yd yard',
+    mile: 'mi mile',
+    g: 'g gram gramme',
+    kg: 'kg kilogram kilogramme',
+    pound: 'lb pound',
+    ounce: 'oz ounce',
+    second: 's sec second',
+    minute: 'min minute',
+    hour: 'h hr hour',
+    day: 'day',
+    week: 'week',
+    month: 'month',
+    year: 'yr year',
+    litre: 'l liter litre',
+    ml: 'ml milliliter millilitre',
+    'mile per hour': 'mph',
+    'km/h': 'kmh kph',
+    unit: 'unit',
+  }).flatMap(([unit, names]) => names.split(' ').map((name) => [name, unit] as const)),
+);
+
+/** Stands behind a number without being a unit. */
+const ORDINALS = new Set(['th', 'st', 'nd', 'rd']);
+
+/** A formula and the unit behind it. */
+export interface Measured {
+  readonly latex: string;
+  /** '' where there is none. */
+  readonly unit: string;
+  /** A percent sign stood there. */
+  readonly percent: boolean;
+}
+
+const LAST_COMMAND = /\s*\\(?:text|mathrm|operatorname|mathit)\s*\{([^{}]*)\}\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/;
+const LAST_WORDS =
+  /(?<=[\d)}\s])\s*((?:[A-Za-z]{2,}[ /]?)+|(?<=[\d\s])[A-Za-z]\/[A-Za-z]+)\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/;
+
+/** Takes unit, degrees, money and percent off a quantity. */
+export function measured(text: string): Measured {
+  let latex = text;
+  let unit = '';
+  let percent = false;
+  latex = latex.replace(/^([+-]?)\s*(?:\\dollar|\$|€|£)\s*|\s*(?:\\dollar|\$|€)$/g, (_, sign?: string) => {
+    unit = 'dollar';
+    return sign ?? '';
+  });
+  latex = latex.replace(/\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*$|\s*\\degree\s*$/, () => {
+    unit = 'degree';
+    return '';
+  });
+  latex = latex.replace(/\s*\\?%\s*$|\s+percent\s*$/i, () => {
+    percent = true;
+    return '';
+  });
+  const words = latex.length > 400 ? null : (LAST_COMMAND.exec(latex) ?? LAST_WORDS.exec(latex));
+  const before = words ? latex.slice(0, words.index).trim() : '';
+  if (words && /[\d)}A-Za-z]$/.test(before) && !/\\[A-Za-z]+$/.test(before)) {
+    const name = unitName(words[1] ?? '');
+    if (name === 'percent') percent = true;
+    else if (name !== undefined) unit = name + (words[2] ?? words[3] ?? '');
+    latex = before.replace(/\^(?:\{\})?$/, '');
+  }
+  return { latex: latex.trim(), unit, percent };
+}
+
+function unitName(words: string): string | undefined {
+  const plain = words.trim().toLowerCase().replace(/\.$/, '');
+  if (plain === '' || ORDINALS.has(plain)) return undefined;
+  const square = /^(?:square|sq\.?|cubic) (.+)$/.exec(plain);
+  if (square) return `${unitName(square[1] ?? '') ?? ''}${plain.startsWith('c') ? '3' : '2'}`;
+  const single = plain.length > 2 ? plain.replace(/s$/, '') : plain;
+  return ALIASES[plain] ?? ALIASES[single] ?? single;
+}
