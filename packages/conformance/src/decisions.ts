@@ -2,6 +2,7 @@ import { betaAndSingleStreamDecisions } from './decisions/beta-and-single-stream
 import type { Decision } from './decisions/decision.js';
 import { groupAdvantageDecisions } from './decisions/group-advantages.js';
 import { trlPolicyLossDecisions } from './decisions/policy-loss-trl.js';
+import { preferenceDecisions } from './decisions/preference.js';
 import { rolloutDecisions } from './decisions/rollout.js';
 import { tensorDecisions } from './decisions/tensor.js';
 
@@ -14,6 +15,7 @@ export type { Decision } from './decisions/decision.js';
 export const decisions: readonly Decision[] = [
   ...betaAndSingleStreamDecisions,
   ...groupAdvantageDecisions,
+  ...preferenceDecisions,
   ...rolloutDecisions,
   ...tensorDecisions,
   ...trlPolicyLossDecisions,

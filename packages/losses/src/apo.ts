@@ -12,7 +12,7 @@ export interface ApoZeroOptions {
 
 /** Options of `apoDown`. */
 export interface ApoDownOptions extends ApoZeroOptions {
-  /** What keeps the policy near its reference; default `reverseKl`. */
+  /** What keeps the policy near its reference, in the second term only; default `reverseKl`. */
   readonly divergence?: Divergence;
 }
 
@@ -48,8 +48,8 @@ export function apoZero({ beta = 0.1 }: ApoZeroOptions = {}): Loss<PairInputs> {
  * @see D'Oosterlinck et al. 2024, arXiv:2408.06266
  */
 export function apoDown({ beta = 0.1, divergence }: ApoDownOptions = {}): Loss<PairInputs> {
-  return pairLoss('apoDown', { beta, divergence }, (chosen, rejected) =>
-    tf.add<PerSequence>(tf.sigmoid(tf.mul(chosen, beta)), tf.sigmoid(tf.mul(tf.sub(rejected, chosen), beta))),
+  return pairLoss('apoDown', { beta, divergence }, (chosen, rejected, chosenRatio) =>
+    tf.add<PerSequence>(tf.sigmoid(tf.mul(chosenRatio, beta)), tf.sigmoid(tf.mul(tf.sub(rejected, chosen), beta))),
   );
 }
 

@@ -45,8 +45,8 @@ export interface PairScoring {
   readonly divergence?: Divergence | undefined;
 }
 
-/** The loss of each pair from s_w = s(log π/π_ref of the chosen) and s_l, both [B] and without β. */
-export type PairTerm = (chosen: PerSequence, rejected: PerSequence) => PerSequence;
+/** The loss of each pair from s_w = s(log π/π_ref of the chosen), s_l and the chosen log-ratio itself, all without β. */
+export type PairTerm = (chosen: PerSequence, rejected: PerSequence, chosenRatio: PerSequence) => PerSequence;
 
 /** Mean over the pairs of a term of their scores. */
 export function pairLoss(who: string, { beta, divergence = reverseKl }: PairScoring, term: PairTerm): Loss<PairInputs> {
@@ -55,7 +55,7 @@ export function pairLoss(who: string, { beta, divergence = reverseKl }: PairScor
     expectPairs(who, inputs);
     return tf.tidy(() => {
       const [chosen, rejected] = logRatios(inputs);
-      const losses = term(divergence(chosen), divergence(rejected));
+      const losses = term(divergence(chosen), divergence(rejected), chosen);
       return pairResult(losses, inputs, context, { beta, chosen, rejected });
     });
   };
@@ -76,6 +76,7 @@ export function normalizedPairLoss(
       const losses = term(
         perLength(divergence(chosen), inputs.chosenLengths),
         perLength(divergence(rejected), inputs.rejectedLengths),
+        chosen,
       );
       return pairResult(losses, inputs, context, { beta, chosen, rejected });
     });

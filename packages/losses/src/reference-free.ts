@@ -16,7 +16,7 @@ export function referenceFree<Inputs extends PairInputs>(
     const pairs = inputs as unknown as PairInputs;
     expectPairs('referenceFree', { chosenLogProbs: pairs.chosenLogProbs, rejectedLogProbs: pairs.rejectedLogProbs });
     return tf.tidy(() => {
-      const zero = tf.zerosLike(pairs.chosenLogProbs);
+      const zero = tf.zeros(pairs.chosenLogProbs.shape);
       return { ...loss({ ...pairs, refChosenLogProbs: zero, refRejectedLogProbs: zero } as Inputs, context) };
     });
   };
