@@ -47,7 +47,8 @@ export function betaNormalizer(
     throw new OptionError('betaNormalizer', 'maxConcentration', 'at least 0', maxConcentration);
   }
   const { mean } = moments;
-  if (!(mean >= 0 && mean <= 1)) {
+  // Merging batches whose rates are all 0 or all 1 may leave the mean outside by rounding; then c ≤ 0.
+  if (!(mean >= -1e-9 && mean <= 1 + 1e-9)) {
     throw new DataError('betaNormalizer', `the mean of the success rates must be in [0, 1]; got ${mean}`);
   }
   const variance = varianceOf(moments, kind);

@@ -1,4 +1,4 @@
-// Lanczos, g = 7, n = 9 (Godfrey): a relative error of 1e-15 for arguments from 1/2.
+// Lanczos, g = 7, n = 9 (Godfrey): a relative error of the order of 1e-15 from 1/2 on.
 const g = 7;
 const coefficients: readonly number[] = [
   0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,

@@ -28,6 +28,7 @@ const estimators = {
  *
  *   d = log π_old − log π:   `abs` |d|,   `k1` d, and 0 where the mean is negative,   `k3` e^(−d) − 1 + d
  *
+ * The caller keeps that response and its log-probabilities, taken right after the update that followed it.
  * `k1` and `k3` estimate the divergence of the old policy from the present one; `abs` is no divergence, but it is what
  * the reference computes. A row without tokens has drift 0.
  *
