@@ -21,6 +21,7 @@ export * from './normalize-advantages.js';
 export * from './off-policy-metrics.js';
 export * from './offline-counts.js';
 export * from './opo.js';
+export * from './optimal-baseline.js';
 export * from './optimal-token-baseline.js';
 export * from './pass-k.js';
 export * from './pass-k-top1.js';

@@ -12,3 +12,4 @@ export type { AdvantageResult } from './result.js';
 export type { Rewards } from './rewards-input.js';
 export type { RolloutInputs } from './rollout-log-ratios.js';
 export type { RolloutStatistics } from './rollout-statistics.js';
+export type { TokenProbs } from './token-gradient-norm.js';

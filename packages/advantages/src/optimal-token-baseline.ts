@@ -6,15 +6,12 @@ import { drawIds, drawMask, drawTokens } from './example.js';
 import { expectFiniteWhere, expectMask } from './masked-input.js';
 import { expectEpsilon } from './moments.js';
 import type { AdvantageResult } from './result.js';
+import { drawProbs, type TokenProbs, tokenGradientNorm } from './token-gradient-norm.js';
 
 /** Inputs of {@link optimalTokenBaseline}; nothing is read where the mask is 0. */
-export interface OptimalTokenBaselineInputs {
+export interface OptimalTokenBaselineInputs extends TokenProbs {
   /** Reward of each token, [B, T]: `placeOutcome` for one reward per response. */
   readonly rewards: Grid;
-  /** log π of the sampled tokens, [B, T]. */
-  readonly logProbs: Grid;
-  /** Σ_v π(v)² of the distribution each token was sampled from, [B, T]. */
-  readonly sumSquaredProbs: Grid;
   /** 1 where a token counts, [B, T]; holes allowed. */
   readonly mask: Grid;
   /** The prompt of each response, [B]: equal ids, same group. */
@@ -120,14 +117,14 @@ export function optimalTokenBaseline(
 }
 
 /** W at every valid token. */
-function cumulatedWeights({ logProbs, sumSquaredProbs, mask, weights }: OptimalTokenBaselineInputs): Float64Array {
+function cumulatedWeights({ mask, weights, ...probs }: OptimalTokenBaselineInputs): Float64Array {
   const cumulated = zeros(mask.rows, mask.columns).data;
   for (let row = 0; row < mask.rows; row++) {
     let sum = 0;
     for (let at = row * mask.columns; at < (row + 1) * mask.columns; at++) {
       if (mask.data[at] !== 1) continue;
-      const norm = 1 - 2 * Math.exp(logProbs.data[at] as number) + (sumSquaredProbs.data[at] as number);
-      cumulated[at] = sum += norm * (weights ? (weights.data[at] as number) ** 2 : 1);
+      sum += tokenGradientNorm(probs, at) * (weights ? (weights.data[at] as number) ** 2 : 1);
+      cumulated[at] = sum;
     }
   }
   return cumulated;
@@ -159,15 +156,11 @@ export const optimalTokenBaselineEntry: EstimatorEntry<OptimalTokenBaselineInput
   formula: 'A = G − Σ W G / Σ W, W = Σ_{s ≤ t} (1 − 2π + Σ π²)',
   citation: 'arXiv:2602.07078',
   laws: ['scale-equivariant'],
-  example: (shape, rng) => {
-    const probs = drawTokens(shape, () => 0.01 + 0.98 * rng.uniform());
-    return {
-      rewards: drawTokens(shape, () => rng.normal()),
-      logProbs: { ...probs, data: probs.data.map(Math.log) },
-      sumSquaredProbs: { ...probs, data: probs.data.map((p) => p ** 2 + rng.uniform() * (1 - p) ** 2) },
-      mask: drawMask(shape, rng),
-      groups: drawIds(shape),
-    };
-  },
+  example: (shape, rng) => ({
+    rewards: drawTokens(shape, () => rng.normal()),
+    ...drawProbs(shape, rng),
+    mask: drawMask(shape, rng),
+    groups: drawIds(shape),
+  }),
   estimate: (inputs) => optimalTokenBaseline(inputs),
 };

@@ -80,8 +80,7 @@ export function vTrace(
 
   const { rows, columns } = mask;
   const [g, l] = [perToken(gamma, mask), perToken(lambda, mask)];
-  const leaky = (ratio: number, cap: number): number =>
-    ratio <= cap ? ratio : alpha * cap + (alpha < 1 ? (1 - alpha) * ratio : 0);
+  const leaky = (ratio: number, cap: number): number => (ratio <= cap ? ratio : alpha * cap + (1 - alpha) * ratio);
   const [advantages, returns, errors, actionValues] = [0, 1, 2, 3].map(() => zeros(rows, columns)) as Grids;
   let tokens = 0;
   let emptyRows = 0;

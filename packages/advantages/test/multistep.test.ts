@@ -319,6 +319,17 @@ describe('errors', () => {
     ['option', () => nStep(good, { lambda: only([0, -1]) }), 'nStep: lambda[0, 1] must be in [0, 1]; got -1'],
     ['shape', () => nStep(good, { gamma: only([1]) }), 'nStep: gamma must be [1, 2] like rewards; got [1, 1]'],
     ['data', () => nStep({ ...good, mask: only([1, 2]) }), 'nStep: mask[0, 1] must be 0 or 1; got 2'],
+    [
+      'option',
+      () => lambdaReturns(good, { gamma: only([2, 1]) }),
+      'lambdaReturns: gamma[0, 0] must be in [0, 1]; got 2',
+    ],
+    ['option', () => vTrace(good, { lambda: only([2, 1]) }), 'vTrace: lambda[0, 0] must be in [0, 1]; got 2'],
+    [
+      'data',
+      () => vTrace({ ...good, ratios: only([Infinity, 1]) }),
+      'vTrace: ratios[0, 0] must be finite and at least 0; got Infinity',
+    ],
     ['option', () => lambdaReturns(good, { lambda: Number.NaN }), 'lambdaReturns: lambda must be in [0, 1]; got NaN'],
     [
       'shape',

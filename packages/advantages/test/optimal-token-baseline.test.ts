@@ -2,7 +2,14 @@ import { type Grid, gridOf, isTsrlError } from '@tsrl/core';
 import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type OptimalTokenBaselineInputs, optimalTokenBaseline, placeOutcome } from '../src/index.ts';
+import {
+  drGrpo,
+  type OptimalTokenBaselineInputs,
+  optimalBaseline,
+  optimalTokenBaseline,
+  placeOutcome,
+  rloo,
+} from '../src/index.ts';
 import { gridFrom, poisoned, real, validOf } from './trajectories.ts';
 
 const close = { absolute: 1e-9, relative: 1e-9 };
@@ -259,5 +266,88 @@ describe('optimalTokenBaseline', () => {
     }
     expect((thrown as Error).message).toBe(`optimalTokenBaseline: ${message}`);
     expect(isTsrlError(thrown, code)).toBe(true);
+  });
+});
+
+describe('optimalBaseline', () => {
+  const responses = fc.array(fc.option(real, { freq: 6, nil: null }), { minLength: 6, maxLength: 6 });
+  const of = (x: Full, rewards: readonly (number | null)[]) => ({ ...x, rewards: rewards.slice(0, x.mask.rows) });
+
+  /** w of every row, and the baseline by search through the group; `undefined` where there is nothing to compare. */
+  function baselines(x: Full, rewards: readonly (number | null)[], leaveOneOut: boolean): (number | undefined)[] {
+    const weights = validOf(x.mask).map((tokens) =>
+      tokens.reduce((sum, p) => sum + 1 - 2 * Math.exp(at(x.logProbs, p)) + at(x.sumSquaredProbs, p), 0),
+    );
+    return weights.map((_, i) => {
+      const group = weights.flatMap((_, j) => (x.groups[j] === x.groups[i] && rewards[j] !== null ? [j] : []));
+      if (rewards[i] === null || group.length < 2) return undefined;
+      const others = group.filter((j) => !leaveOneOut || j !== i);
+      const total = others.reduce((sum, j) => sum + (weights[j] as number), 0);
+      const share = (j: number): number => (total > 0 ? (weights[j] as number) / total : 1 / others.length);
+      return others.reduce((sum, j) => sum + share(j) * (rewards[j] as number), 0);
+    });
+  }
+
+  test('is its definition', () => {
+    forAll([batches, responses, fc.boolean()], (x, rewards, leaveOneOut) => {
+      const inputs = of(x, rewards);
+      const got = optimalBaseline(inputs, { leaveOneOut });
+      const expected = baselines(x, inputs.rewards, leaveOneOut).map((b, i) =>
+        b === undefined ? 0 : (inputs.rewards[i] as number) - b,
+      );
+      expectClose(got.advantages, expected);
+      expect(optimalBaseline(poisoned(inputs, x.mask), { leaveOneOut })).toEqual(got);
+    });
+  });
+
+  test('numbers of the specification', () => {
+    const inputs = { ...singles([0.5, 2, 1, 1.5], []), rewards: [1, 0, 1, 0] };
+    expectClose(optimalBaseline(inputs).advantages, [0.7, -0.3, 0.7, -0.3]);
+  });
+
+  test('equal weights: the mean, or that of the others; left out of its baseline, no reward moves it', () => {
+    forAll([batches, responses, real], (x, rewards, other) => {
+      const { rewards: r, groups } = of(x, rewards);
+      const flat = {
+        ...singles(
+          r.map(() => 1),
+          [],
+        ),
+        groups,
+        rewards: r,
+      };
+      expectClose(optimalBaseline(flat).advantages, drGrpo({ rewards: r, groups }).advantages);
+      expectClose(optimalBaseline(flat, { leaveOneOut: true }).advantages, rloo({ rewards: r, groups }).advantages);
+      if (r[0] === null) return;
+      const moved = [other, ...r.slice(1)];
+      const run = (of: readonly (number | null)[]): number =>
+        optimalBaseline({ ...x, rewards: of }, { leaveOneOut: true }).advantages[0] as number;
+      const alone = r.filter((one, i) => one !== null && groups[i] === groups[0]).length < 2;
+      expectClose([run(moved) - run(r)], [alone ? 0 : other - (r[0] as number)]);
+    });
+  });
+
+  test('groups without weight have the mean; a group of one has what `singleton` says', () => {
+    const inputs = { ...singles([0, 0, 1], []), groups: ['a', 'a', 'b'], rewards: [1, 3, 5] };
+    const { advantages, metrics } = optimalBaseline(inputs);
+    expect([...advantages]).toEqual([-1, 1, 0]);
+    expect(metrics).toEqual({ groups: 2, singletonGroups: 1, equalGroups: 0, missingRewards: 0, weightlessGroups: 1 });
+    expect([...optimalBaseline(inputs, { singleton: 'raw', leaveOneOut: true }).advantages]).toEqual([-2, 2, 5]);
+    expect(() => optimalBaseline(inputs, { singleton: 'throw' })).toThrow(
+      'group b must have at least two rewards; got one',
+    );
+  });
+
+  test('says what is wrong', () => {
+    const good = { ...singles([1, 1], []), rewards: [1, 0] };
+    expect(() => optimalBaseline({ ...good, rewards: [1] })).toThrow(
+      'optimalBaseline: rewards must be of length 2; got length 1',
+    );
+    expect(() => optimalBaseline({ ...good, mask: gridOf([[1], [3]]) })).toThrow(
+      'optimalBaseline: mask[1, 0] must be 0 or 1; got 3',
+    );
+    expect(() => optimalBaseline({ ...good, sumSquaredProbs: gridOf([[1], [Infinity]]) })).toThrow(
+      'optimalBaseline: sumSquaredProbs[1, 0] must be finite, for it counts; got Infinity',
+    );
   });
 });
