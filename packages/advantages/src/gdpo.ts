@@ -39,7 +39,7 @@ export interface GdpoResult extends AdvantageResult<Float64Array> {
  * Metrics: `missingRewards`, responses to which no function applies, and `equalComponents`, pairs of a group and a
  * function whose rewards are all equal or just one.
  *
- * Differences: TRL (`normalize_then_sum`) has epsilon 1e-4; verl whitens over tokens, as `whiten(spread(s, mask), mask)`.
+ * Differences: TRL (`normalize_then_sum`) has epsilon 1e-4; verl whitens s over tokens instead of responses.
  *
  * @returns advantages [B] and s [B]
  * @throws OptionError for an epsilon out of range, ShapeError when lengths differ or are 0, DataError for a weight that

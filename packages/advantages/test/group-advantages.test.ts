@@ -1,9 +1,10 @@
-import { type Grid, gridOf, isTsrlError, zeros } from '@tsrl/core';
+import { exponentialAverage, type Grid, gridOf, isTsrlError, zeros } from '@tsrl/core';
 import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type AdvantageResult,
+  bnpo,
   drGrpo,
   type GrpoOptions,
   gae,
@@ -263,6 +264,26 @@ describe('relatives of GRPO', () => {
   });
 });
 
+describe('bnpo', () => {
+  const shaped = (alpha: number): object => ({ normalizer: { alpha, beta: alpha }, maxWeight: 1e12 });
+
+  test('with alpha and beta 3/2 is grpo with the population deviation, times π/8', () => {
+    forAll([binaryBatches], (batch) => {
+      const { advantages } = grpo(batch, { variance: 'population', epsilon: 0 });
+      expectClose(
+        bnpo(batch, shaped(1.5)).advantages,
+        advantages.map((a) => (Math.PI / 8) * a),
+      );
+    });
+  });
+
+  test('with alpha and beta 1 is drGrpo', () => {
+    forAll([binaryBatches], (batch) => {
+      expectClose(bnpo(batch, shaped(1)).advantages, drGrpo(batch).advantages);
+    });
+  });
+});
+
 describe('rloo', () => {
   test('takes the mean of the others', () => {
     forAll([batches, singletons], (batch, singleton) => {
@@ -333,6 +354,19 @@ describe('reinforce', () => {
         others.map((a) => ((all.length - 1) / Math.max(1, all.length)) * a),
       );
     });
+  });
+
+  test('against the others is rloo with the batch as the only group', () => {
+    forAll([batches], ({ rewards }) => {
+      const expected = rloo({ rewards, groups: rewards.map(() => 0) }).advantages;
+      expectClose(reinforce({ rewards }, { baseline: 'leave-one-out' }).advantages, expected);
+    });
+  });
+
+  test('takes a moving baseline from a tracker over the batches before', () => {
+    const { initial, update } = exponentialAverage(0.5);
+    const state = update(update(initial, 1), 3); // 1, then (1 + 3)/2
+    expect(list(reinforce({ rewards: [2, 5] }, { baseline: state ?? 0 }))).toEqual([0, 3]);
   });
 
   test('says which baseline it took', () => {
