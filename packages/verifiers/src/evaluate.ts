@@ -13,13 +13,17 @@ export interface Value {
 export type Variables = (name: string) => number;
 
 const MAX_FACTORIAL = 170;
+/** Lanczos 1964, the coefficients for g = 7. */
+const LANCZOS = [
+  0.9999999999998099, 676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406, 12.507343278686905,
+  -0.13857109526572012, 9.984369578019572e-6, 1.5056327351493116e-7,
+];
 
 const constants: Readonly<Record<string, number>> = { Pi: Math.PI, e: Math.E, ExponentialE: Math.E };
 
 /** Of one argument, in radians; `log` without a base is that of base 10. */
 const functions: Readonly<Record<string, (x: number) => number>> = {
   Sqrt: Math.sqrt,
-  Exp: Math.exp,
   Ln: Math.log,
   Lb: Math.log2,
   Lg: Math.log10,
@@ -36,7 +40,6 @@ const functions: Readonly<Record<string, (x: number) => number>> = {
   Cosh: Math.cosh,
   Tanh: Math.tanh,
 };
-const inverses: Readonly<Record<string, string>> = { Sin: 'Arcsin', Cos: 'Arccos', Tan: 'Arctan' };
 
 const float = (approximate: number): Value => ({ approximate });
 const exactly = (exact: Rational | undefined, approximate: number): Value =>
@@ -53,11 +56,10 @@ export function evaluate(expression: MathJson, variables: Variables): Value | un
   const [head, ...rest] = expression;
   if (typeof head !== 'string') return undefined;
   if (head === 'At' && typeof rest[0] === 'string') return float(variables(JSON.stringify(expression)));
-  if (head === 'Apply') return inverse(rest, variables);
-  const values = rest.map((part) => (part === 'Exp' ? float(Number.NaN) : evaluate(part, variables)));
-  if (head === 'InvisibleOperator') return sideBySide(rest, values);
+  const values = rest.map((part) => evaluate(part, variables));
   const known = values.filter((value) => value !== undefined);
-  return known.length === values.length ? apply(head, known) : undefined;
+  if (known.length < values.length) return undefined;
+  return head === 'InvisibleOperator' ? sideBySide(rest, known) : apply(head, known);
 }
 
 const isList = (expression: MathJson): expression is readonly MathJson[] => Array.isArray(expression);
@@ -116,23 +118,16 @@ function times(a: Value, b: Value): Value {
   return exactly(a.exact && b.exact && multiply(a.exact, b.exact), a.approximate * b.approximate);
 }
 
-/** A product without a sign: 2x. But 3 1/2 is a mixed number, and `exp` takes what follows. */
-function sideBySide(parts: readonly MathJson[], values: readonly (Value | undefined)[]): Value | undefined {
-  let all: Value = literal('1');
-  for (let i = 0; i < parts.length; i++) {
-    const value = values[i];
-    const next = values[i + 1];
-    if (value === undefined) return undefined;
-    if (parts[i] === 'Exp') {
-      if (next === undefined) return undefined;
-      all = times(all, float(Math.exp(next.approximate)));
-      i += 1;
-    } else if (i === 0 && next && isMixed(parts[0], parts[1])) {
-      all = exactly(value.exact && next.exact && add(value.exact, next.exact), value.approximate + next.approximate);
-      i += 1;
-    } else all = times(all, value);
-  }
-  return all;
+/** A product without a sign: 2x. But 3 1/2 is a mixed number. */
+function sideBySide(parts: readonly MathJson[], values: readonly Value[]): Value | undefined {
+  const [first, second, ...others] = values;
+  if (first === undefined) return undefined;
+  if (second === undefined || !isMixed(parts[0], parts[1])) return values.reduce(times);
+  const sum = exactly(
+    first.exact && second.exact && add(first.exact, second.exact),
+    first.approximate + second.approximate,
+  );
+  return others.reduce(times, sum);
 }
 
 /** A whole number beside a fraction of whole numbers below 1. */
@@ -167,20 +162,22 @@ function root(of: Value, degree: number): Value {
 }
 
 function factorial(of: number): Value {
-  if (!Number.isInteger(of) || of < 0 || of > MAX_FACTORIAL) return float(Number.NaN);
+  if (of > MAX_FACTORIAL) return float(Number.NaN);
+  if (!Number.isInteger(of)) return float(gamma(of + 1));
+  if (of < 0) return float(Number.NaN);
   let product = 1n;
   for (let k = 2n; k <= BigInt(of); k++) product *= k;
   return exactly(rational(product), Number(product));
 }
 
+/** Γ, which continues the factorial to the points where variables are tried. Relative error about 1e-13. */
+function gamma(x: number): number {
+  if (x < 0.5) return Math.PI / (Math.sin(Math.PI * x) * gamma(1 - x));
+  const z = x - 1;
+  const sum = LANCZOS.reduce((total, c, i) => total + (i === 0 ? c : c / (z + i)), 0);
+  const t = z + LANCZOS.length - 1.5;
+  return Math.sqrt(2 * Math.PI) * t ** (z + 0.5) * Math.exp(-t) * sum;
+}
+
 const rounded = (x: number): Value =>
   Number.isSafeInteger(x) ? exactly(rational(BigInt(x)), x) : float(Number.isFinite(x) ? x : Number.NaN);
-
-/** `\sin^{-1} x`. */
-function inverse([head, argument]: readonly MathJson[], variables: Variables): Value | undefined {
-  if (head === undefined || argument === undefined || typeof head !== 'object' || !isList(head)) return undefined;
-  const [kind, of] = head;
-  const name = kind === 'InverseFunction' && typeof of === 'string' ? inverses[of] : undefined;
-  const value = evaluate(argument, variables);
-  return name === undefined || value === undefined ? undefined : apply(name, [value]);
-}

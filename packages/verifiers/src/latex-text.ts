@@ -25,9 +25,9 @@ const UNICODE: Readonly<Record<string, string>> = {
   '°': '^\\circ ',
 };
 
-/** What is laid out differently but means the same; `\!` and the like are spaces of layout. */
+/** What is laid out differently but means the same; a double backslash, the end of a row, is read first and kept. */
 const LAYOUT =
-  /\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits|,|;|:|!|quad|qquad| )(?![A-Za-z])|~|(?<=[\d}])\{,\}(?=\d)|\\(?=\n)/g;
+  /(\\\\)|\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits|quad|qquad)(?![A-Za-z])|\\[,;:! ]|~/g;
 
 /**
  * LaTeX, or plain text with mathematics, in one spelling: Unicode signs as commands, layout gone, `\dfrac` as `\frac`,
@@ -45,8 +45,8 @@ export function latexText(text: string): string {
     .replace(/(?<=\d)\\,(?=\d{3})/g, '')
     .replace(/(?<=\d)\{,\}(?=\d)/g, '')
     .replaceAll('\\$', '\\dollar ');
-  s = s.replace(LAYOUT, (layout) => (layout.startsWith('\\') && /[a-z]/i.test(layout) ? '' : ' ').slice(0, 1));
-  s = outOfDollars(s.replace(/\\[()[\]]/g, ' ').trim());
+  s = s.replace(LAYOUT, (layout, row?: string) => row ?? (/^\\[a-z!]/i.test(layout) ? '' : ' '));
+  s = outOfDollars(s.replace(/(\\\\)|\\[()[\]]/g, (_, row?: string) => row ?? ' ').trim());
   s = s
     .replace(/\\[dtc]frac(?![A-Za-z])/g, '\\frac')
     .replace(/\\(?:mbox|textrm|textit|textbf|textsf)(?![A-Za-z])/g, '\\text');
@@ -58,8 +58,10 @@ export function latexText(text: string): string {
     .replace(/\\lt(?![A-Za-z])/g, '<')
     .replace(/\\gt(?![A-Za-z])/g, '>')
     .replace(/\\(?:dots|ldots|cdots)(?![A-Za-z])/g, '');
+  s = s.replace(/\\(sin|cos|tan)\s*\^\s*(?:\{\s*-\s*1\s*\}|-1(?!\d))/g, '\\arc$1 ');
   s = s.replace(/\s+/g, ' ').trim();
-  return s.replace(/(?<=[^.])\.$/, '').trim();
+  s = s.replace(/(?<=[^.])\.$/, '').trim();
+  return /^\\boxed\{[^{}]*\}$/.test(s) ? s.slice(7, -1).trim() : s;
 }
 
 /** The mathematics of `the answer is $x$`, where nothing beside it is mathematics. */

@@ -1,7 +1,7 @@
 import { ComputeEngine } from '@cortex-js/compute-engine';
 import { evaluate, type MathJson, type Value } from './evaluate.js';
 import { isDecimal } from './rational.js';
-import { scalarShape } from './scalar-shape.js';
+import { pieceOf, scalarShape } from './scalar-shape.js';
 
 /** One formula, ready to be evaluated. */
 export interface Expression {
@@ -28,10 +28,12 @@ export interface Verdict {
 export function expressionParser(): ParseExpression {
   let engine: ComputeEngine | undefined;
   return (latex) => {
-    const shaped = scalarShape(latex);
-    if (shaped === undefined) return undefined;
+    const pieces = scalarShape(latex);
+    if (pieces === undefined) return undefined;
     engine ??= new ComputeEngine();
-    const tree = engine.parse(shaped, { canonical: false }).json as MathJson;
+    const trees: MathJson[] = [];
+    for (const piece of pieces) trees.push(filled(engine.parse(piece, { canonical: false }).json as MathJson, trees));
+    const tree = trees.at(-1) as MathJson;
     const names = new Set<string>();
     const point = evaluate(tree, (name) => {
       names.add(name);
@@ -40,6 +42,12 @@ export function expressionParser(): ParseExpression {
     if (point === undefined) return undefined;
     return { tree, value: names.size === 0 ? point : undefined, decimal: /\d\.\d|(?:^|\D)\.\d/.test(latex) };
   };
+}
+
+/** The tree with the trees of its pieces in place of their names. Pieces are in no other piece twice. */
+function filled(tree: MathJson, pieces: readonly MathJson[]): MathJson {
+  if (typeof tree === 'string') return pieces[pieceOf(tree)] ?? tree;
+  return Array.isArray(tree) ? tree.map((part: MathJson) => filled(part, pieces)) : tree;
 }
 
 /** Points at which formulas with variables are compared. */

@@ -3,7 +3,7 @@ export const MAX_LENGTH = 400;
 export const MAX_DEPTH = 12;
 
 const FUNCTIONS = new Set(
-  'sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp'.split(' ').map((name) => `\\${name}`),
+  'sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg'.split(' ').map((name) => `\\${name}`),
 );
 const GREEK = new Set(
   (
@@ -30,6 +30,16 @@ const CLOSERS: Readonly<Record<string, string>> = {
   '\\lceil': '\\rceil',
 };
 
+/** By the closing bracket. A group in braces is braces again, as an argument and as an operand. */
+const bracketed: Readonly<Record<string, (inner: string) => string>> = {
+  ')': (inner) => `(${inner})`,
+  '}': (inner) => `{${inner}}`,
+  ']': (inner) => `[${inner}]`,
+  '|': (inner) => `\\left|${inner}\\right|`,
+  '\\rfloor': (inner) => `\\lfloor ${inner}\\rfloor `,
+  '\\rceil': (inner) => `\\lceil ${inner}\\rceil `,
+};
+
 const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|(\\[A-Za-z]+)|(\S))/y;
 
 interface Frame {
@@ -37,21 +47,33 @@ interface Frame {
   /** Arguments that must follow when it closes, and what may follow after them. */
   readonly pending: number;
   readonly following: State;
+  /** What was written before it opened. */
+  readonly before: string;
   /** Whose argument it is: `\\frac`, `\\sqrt`, `^`, `_`; '' for brackets. */
   readonly of: string;
 }
 /** Before an operand; after one; behind the name of a function. */
 type State = 'operand' | 'after' | 'function';
 
+/** Stands for the piece of this number inside of another. */
+export const placeholder = (piece: number): string => String.fromCharCode(PLACEHOLDERS + piece);
+/** The number of the piece that a symbol stands for. */
+export const pieceOf = (symbol: string): number => symbol.charCodeAt(0) - PLACEHOLDERS;
+/** Korean syllables: letters to the library, and in no formula. */
+const PLACEHOLDERS = 0xac00;
+
 /**
- * The same expression with every argument in braces, or `undefined` where it is not one formula of numbers, variables,
- * + − · / ^ !, roots, fractions, absolute values and elementary functions. One pass over the tokens with a stack of
- * bounded height: what is let through is well formed, and the library that parses it takes exponential time only over
- * what is not (measured: 12 open brackets around an operator without operand, 1 s; 200, no end).
+ * A formula of numbers, variables, + − · / ^ !, roots, fractions, absolute values and elementary functions, cut into
+ * flat pieces: what stands in brackets is a piece of its own, and a placeholder where it was; the last piece is the
+ * whole. `undefined` for anything that is not well formed, too long or too deep. One pass over the tokens.
+ *
+ * The library that parses the pieces takes exponential time over nested text that it does not understand (measured: an
+ * operator without operand in 12 brackets, 1 s; in 200, no end). Flat pieces do not nest.
  */
-export function scalarShape(text: string): string | undefined {
+export function scalarShape(text: string): readonly string[] | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const frames: Frame[] = [];
+  const pieces: string[] = [];
   let state: State = 'operand';
   let [pending, following, of]: [number, State, string] = [0, 'after', ''];
   let out = '';
@@ -66,8 +88,10 @@ export function scalarShape(text: string): string | undefined {
     let token = (number ?? command ?? other) as string;
     at += whole.length;
     if (pending > 0) {
-      if (token === '{' || (token === '[' && of === '\\sqrt')) {
-        frames.push({ close: CLOSERS[token] as string, pending: token === '[' ? 1 : pending - 1, following, of });
+      if (token === '{' || (token === '[' && of === '\\sqrt') || (token === '(' && of === '\\exp')) {
+        const left = token === '[' ? 1 : pending - 1;
+        frames.push({ close: CLOSERS[token] as string, pending: left, following, of, before: out });
+        out = '';
         if (frames.length > MAX_DEPTH) return undefined;
         [state, pending] = ['operand', 0];
       } else {
@@ -81,12 +105,11 @@ export function scalarShape(text: string): string | undefined {
           token = token[0] as string;
           if (token === '.') return undefined;
         } else if (number === undefined && !isSymbol(token)) return undefined;
-        out += `{${token}}`;
         pending -= 1;
+        out += `{${token}}${of === '\\exp' ? ')' : ''}`;
         if (pending === 0) [state, last] = [following, `${of}}`];
         continue;
       }
-      out += token;
       last = token;
       continue;
     }
@@ -95,14 +118,18 @@ export function scalarShape(text: string): string | undefined {
       const subscript =
         number === undefined ? /^_(?:\{([A-Za-z0-9]{1,4})\}|([A-Za-z0-9]))/.exec(text.slice(at, at + 8)) : null;
       at += subscript?.[0].length ?? 0;
-      out += subscript ? `${token}_{${subscript[1] ?? subscript[2]}}` : `${token} `;
+      out += (last.startsWith('\\') ? ' ' : '') + token;
+      if (subscript) out += `_{${subscript[1] ?? subscript[2]}}`;
       state = 'after';
     } else if (FUNCTIONS.has(token)) {
-      out += token;
+      out += ` ${token}`;
       state = 'function';
     } else if (token === '\\frac' || token === '\\sqrt') {
       out += token;
       [pending, following, of] = [token === '\\frac' ? 2 : 1, 'after', token];
+    } else if (token === '\\exp') {
+      out += '(e^';
+      [pending, following, of] = [1, 'after', token];
     } else if (token === '^' || (token === '_' && last === '\\log')) {
       const power = state === 'after' && last !== '^}';
       if (!(power || state === 'function')) return undefined;
@@ -117,17 +144,18 @@ export function scalarShape(text: string): string | undefined {
       if (state !== 'after' || last === '!') return undefined;
       out += '!';
     } else if (token === '|' && !(state === 'after' && frames.at(-1)?.close === '|')) {
-      frames.push({ close: '|', pending: 0, following: 'after', of: '' });
-      out += '\\left|';
+      frames.push({ close: '|', pending: 0, following: 'after', of: '', before: out });
+      out = '';
       state = 'operand';
     } else if (token in CLOSERS && token !== '[') {
-      frames.push({ close: CLOSERS[token] as string, pending: 0, following: 'after', of: '' });
-      out += token.startsWith('\\') ? `${token} ` : token;
+      frames.push({ close: CLOSERS[token] as string, pending: 0, following: 'after', of: '', before: out });
+      out = '';
       state = 'operand';
     } else {
       const frame = frames.pop();
       if (frame === undefined || frame.close !== token || state !== 'after') return undefined;
-      out += token === '|' ? '\\right|' : token;
+      out = frame.before + (bracketed[token] as (inner: string) => string)(placeholder(pieces.push(out) - 1));
+      if (frame.of === '\\exp') out = `${frame.before}{${placeholder(pieces.length - 1)}})`;
       ({ pending, following, of } = frame);
       state = pending > 0 ? 'operand' : following;
       token = pending > 0 ? token : `${of}${token}`;
@@ -135,7 +163,7 @@ export function scalarShape(text: string): string | undefined {
     if (frames.length > MAX_DEPTH) return undefined;
     last = token;
   }
-  return frames.length === 0 && state === 'after' && pending === 0 ? out : undefined;
+  return frames.length === 0 && state === 'after' && pending === 0 ? [...pieces, out] : undefined;
 }
 
 const isSymbol = (token: string): boolean => /^[A-Za-z]$/.test(token) || GREEK.has(token);

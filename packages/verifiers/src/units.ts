@@ -47,7 +47,7 @@ const LAST_COMMAND = /\s*\\(?:text|mathrm|operatorname|mathit)\s*\{([^{}]*)\}\s*
 const LAST_WORDS =
   /(?<=[\d)}\s])\s*((?:[A-Za-z]{2,}[ /]?)+|(?<=[\d\s])[A-Za-z]\/[A-Za-z]+)\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/;
 
-/** Takes unit, degrees, money and percent off a quantity. */
+/** Takes unit, degrees, money and percent off a quantity; the base of a numeral (`101_2`) counts as its unit. */
 export function measured(text: string): Measured {
   let latex = text;
   let unit = '';
@@ -64,6 +64,9 @@ export function measured(text: string): Measured {
     percent = true;
     return '';
   });
+  latex = latex.replace(/(?<=\d)\s*\^\s*\{\s*\\(?:text|mathrm)\s*\{\s*(?:th|st|nd|rd)\s*\}\s*\}$/, '');
+  const base = /^(\d+)\s*_\s*(?:\{\s*(\d{1,2})\s*\}|(\d))$/.exec(latex);
+  if (base) return { latex: base[1] as string, unit: `base ${base[2] ?? base[3]}`, percent };
   const words = latex.length > 400 ? null : (LAST_COMMAND.exec(latex) ?? LAST_WORDS.exec(latex));
   const before = words ? latex.slice(0, words.index).trim() : '';
   if (words && /[\d)}A-Za-z]$/.test(before) && !/\\[A-Za-z]+$/.test(before)) {

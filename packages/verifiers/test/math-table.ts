@@ -102,6 +102,18 @@ export const equal: readonly (readonly [answer: string, gold: string])[] = [
   ['.5', '0.5'],
   ['100000000000000000001', '100000000000000000001.0'],
   ['2+3i', '3i+2'],
+  ['\\sin x\\cos y', '\\cos y\\sin x'],
+  ['2\\pi', '6.28319'],
+  ['\\pi\\alpha', '\\alpha\\pi'],
+  ['x^{2}y^{-1}', '\\frac{x^2}{y}'],
+  ['\\frac{\\sqrt{2}}{2}', '\\sin\\frac{\\pi}{4}'],
+  ['\\frac{n!}{(n-1)!}', 'n!/(n-1)!'],
+  ['\\left|x-1\\right|', '|1-x|'],
+  ['3^{-2}', '\\frac19'],
+  ['\\frac{a+b}{c}', '(a+b)/c'],
+  ['\\frac{-1}{2}', '-\\frac{1}{2}'],
+  ['1.0e3', '1000'],
+  ['101_2', '101_{2}'],
 ];
 
 /** Answers that are not, close as they look. */
