@@ -19,6 +19,7 @@ import {
   cispo,
   correctedKl,
   type DirectValueInputs,
+  directReward,
   directValue,
   entropyBonus,
   fromLogits,
@@ -432,6 +433,30 @@ describe('directValue', () => {
     expect(metrics).toEqual({ logRatioMean: 1, weightMean: 1.5, weightClipFraction: 0.5 });
     expect(() => directValue({ beta: 0 })).toThrow('directValue: beta must be positive and finite; got 0');
     expect(() => directValue({ maxWeight: -1 })).toThrow('directValue: maxWeight must be positive and finite; got -1');
+  });
+});
+
+describe('directReward', () => {
+  test('is its definition', () => {
+    forAll([batches, fc.constantFrom(0.1, 2), modes], (batch, beta, [mode, aggregate]) => {
+      expectOracle(run(directReward({ beta, aggregate }), batch), batch, (x) =>
+        means[mode](batch, (at) => {
+          const d = x[at]! - batch.oldLogProbs[at]!;
+          return -(x[at]! * batch.advantages[at]! - (beta / 2) * d * d);
+        }),
+      );
+    });
+  });
+
+  test('begins as REINFORCE, and rests where the log-ratio is A / β', () => {
+    const batch = row({ logProbs: [-0.5, -1], advantages: [0.5, -1] });
+    expect(run(directReward({ beta: 2 }), batch).gradient).toEqual([-0.25, 0.5]);
+    const moved = row({ logProbs: [-0.25, -1.5], oldLogProbs: [-0.5, -1], advantages: [0.5, -1] });
+    expect(run(directReward({ beta: 2 }), moved).gradient).toEqual([0, 0]);
+  });
+
+  test('beta that makes no sense', () => {
+    expect(() => directReward({ beta: 0 })).toThrow('directReward: beta must be positive and finite; got 0');
   });
 });
 
