@@ -1,8 +1,9 @@
-import { expectLength, expectSameGrid, type Grid, OptionError, zeros } from '@tsrl/core';
+import { DataError, expectLength, expectSameGrid, type Grid, OptionError, zeros } from '@tsrl/core';
 import { validTokens } from './bootstrapped.js';
 import { discountedReturns } from './discounted-returns.js';
 import type { EstimatorEntry } from './entry.js';
 import { drawIds, drawMask, drawTokens } from './example.js';
+import type { GroupOptions } from './group-relative.js';
 import { expectFiniteWhere, expectMask } from './masked-input.js';
 import { expectEpsilon } from './moments.js';
 import type { AdvantageResult } from './result.js';
@@ -21,7 +22,7 @@ export interface OptimalTokenBaselineInputs extends TokenProbs {
 }
 
 /** Options of {@link optimalTokenBaseline}. */
-export interface OptimalTokenBaselineOptions {
+export interface OptimalTokenBaselineOptions extends GroupOptions {
   /**
    * Which tokens of a group share a baseline: those of equal number among the valid tokens of their rows (`token`,
    * default), or of equal column (`column`). They agree when the masked tokens are padding on the right.
@@ -49,26 +50,30 @@ export interface OptimalTokenBaselineResult extends AdvantageResult<Grid> {
  *
  * The baseline holds the response's own reward, a bias of order 1 / G. At the tail of the longest response nothing else
  * is left, and the advantage would be 0: with `zeroTail` the baseline is 0 there. The length is the number of valid
- * tokens. A response without others in its group (those without a token are none) has baseline 0.
+ * tokens. A response without others in its group (those without a token are none) has advantage 0, or, with
+ * `singleton: 'raw'`, baseline 0.
  *
  * Metrics: `emptyRows` without a token, `singletonGroups` with one response, `tailTokens` whose baseline `zeroTail` set
  * to 0.
  *
  * Differences: verl has two functions, `optimal_token_baseline` (`align: 'column'`, `zeroTail: false` by default) and
- * `tir_optimal_token_baseline` (`align: 'token'`), for responses with tool outputs in between.
+ * `tir_optimal_token_baseline` (`align: 'token'`), for responses with tool outputs in between; both `singleton: 'raw'`.
  *
  * @throws OptionError for an option out of range, ShapeError when sizes differ, DataError when the mask is not 0 or 1,
- * or when an input that counts is not finite
+ * or when an input that counts is not finite, and for a group of one under `singleton: 'throw'`
  * @see Li et al. 2026, arXiv:2602.07078
  */
 export function optimalTokenBaseline(
   inputs: OptimalTokenBaselineInputs,
-  { align = 'token', zeroTail = true, epsilon = 1e-8 }: OptimalTokenBaselineOptions = {},
+  { align = 'token', zeroTail = true, epsilon = 1e-8, singleton = 'zero' }: OptimalTokenBaselineOptions = {},
 ): OptimalTokenBaselineResult {
   if (align !== 'token' && align !== 'column') {
     throw new OptionError('optimalTokenBaseline', 'align', "'token' or 'column'", align);
   }
   expectEpsilon('optimalTokenBaseline', epsilon);
+  if (singleton !== 'zero' && singleton !== 'raw' && singleton !== 'throw') {
+    throw new OptionError('optimalTokenBaseline', 'singleton', "'zero', 'raw' or 'throw'", singleton);
+  }
   expectInputs(inputs);
   const { rewards, mask } = inputs;
   const { rows, columns } = mask;
@@ -82,6 +87,11 @@ export function optimalTokenBaseline(
   let tailTokens = 0;
   for (const group of members) {
     if (group.length === 1) {
+      const [row = 0] = group;
+      if (singleton === 'throw') {
+        throw new DataError('optimalTokenBaseline', `group ${inputs.groups[row]} must have two responses; got one`);
+      }
+      if (singleton === 'zero') advantages.data.fill(0, row * columns, (row + 1) * columns);
       singletonGroups += 1;
       continue;
     }

@@ -10,7 +10,7 @@ export interface RejectionRule {
   readonly over: 'token' | 'sum' | 'mean' | 'max';
   /** In nats, at most `upper`; of k1 only, for the others are never negative. Default −∞. */
   readonly lower?: number;
-  /** In nats. */
+  /** In nats; positive for k2 and k3. */
   readonly upper: number;
 }
 
@@ -122,6 +122,7 @@ function expectRule({ estimate, over, lower, upper }: RejectionRule, i: number):
     throw option('over', "'token', 'sum', 'mean' or 'max'", over);
   }
   if (lower !== undefined && estimate !== 'k1') throw option('lower', 'absent, but for k1', lower);
-  if (Number.isNaN(upper)) throw option('upper', 'a number', upper);
+  if (estimate !== 'k1' && !(upper > 0)) throw option('upper', `positive, as ${estimate} is`, upper);
+  if (typeof upper !== 'number' || Number.isNaN(upper)) throw option('upper', 'a number', upper);
   if (lower !== undefined && !(lower <= upper)) throw option('lower', `at most upper, ${upper}`, lower);
 }

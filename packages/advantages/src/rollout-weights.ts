@@ -45,7 +45,8 @@ export interface RolloutWeights {
  * Differences: verl bounds from above only and normalises on request. Its diagnostics cut the weights to
  * [1 / upper, upper] first, as do ours with that `lower`, and a sequence without a token enters them, with ratio 1 or 0.
  * TRL's `token_truncate`, `token_mask`, `sequence_truncate` and `sequence_mask` are the levels `token` and `sequence`
- * with both kinds of `outside`; weights of padding are 1 there, and sequence weights [B, 1].
+ * with both kinds of `outside`; weights of padding are 1 there, and sequence weights [B, 1]. OpenRLHF's sequence masks
+ * are `geometric`.
  *
  * @throws OptionError for an option out of range, ShapeError when sizes differ, DataError when the mask is not 0 or 1,
  * or when a log-probability that counts is not finite

@@ -102,7 +102,7 @@ describe('optimalTokenBaseline', () => {
   test('is its definition, in every setting', () => {
     forAll([batches, fc.boolean(), fc.boolean(), fc.constantFrom(0, 1e-8, 0.5)], (x, byColumn, zeroTail, epsilon) => {
       const expected = oracle(x, { byColumn, zeroTail, epsilon });
-      const options = { align: byColumn ? 'column' : 'token', zeroTail, epsilon } as const;
+      const options = { align: byColumn ? 'column' : 'token', zeroTail, epsilon, singleton: 'raw' } as const;
       const got = optimalTokenBaseline(x, options);
       expectClose(got.advantages.data, expected.advantages);
       expectClose(got.returns.data, expected.returns);
@@ -159,7 +159,7 @@ describe('optimalTokenBaseline', () => {
     });
   });
 
-  test('the same on top of every outcome of a group changes nothing where the group has a baseline', () => {
+  test('the same on top of every outcome of a group changes nothing', () => {
     forAll([batches, fc.array(real, { minLength: 6, maxLength: 6 }), real], (x, outcomes, shift) => {
       const run = (add: number): Float64Array => {
         const rewards = placeOutcome(
@@ -168,14 +168,7 @@ describe('optimalTokenBaseline', () => {
         );
         return optimalTokenBaseline({ ...x, rewards }, { zeroTail: false, epsilon: 0 }).advantages.data;
       };
-      const singleton = validOf(x.mask).map((tokens, row) => {
-        const others = validOf(x.mask).filter((t, j) => t.length > 0 && x.groups[j] === x.groups[row]);
-        return tokens.length > 0 && others.length === 1;
-      });
-      const expected = run(0).map((a, i) =>
-        singleton[Math.floor(i / x.mask.columns)] && x.mask.data[i] === 1 ? a + shift : a,
-      );
-      expectClose(run(shift), expected);
+      expectClose(run(shift), run(0));
     });
   });
 
@@ -200,7 +193,8 @@ describe('optimalTokenBaseline', () => {
       mask: gridOf([[1], [1], [1], [0]]),
     };
     const { advantages, metrics } = optimalTokenBaseline(x, { epsilon: 0 });
-    expect([...advantages.data]).toEqual([0.5, -0.5, 1, 0]);
+    expect([...advantages.data]).toEqual([0.5, -0.5, 0, 0]);
+    expect([...optimalTokenBaseline(x, { epsilon: 0, singleton: 'raw' }).advantages.data]).toEqual([0.5, -0.5, 1, 0]);
     expect(metrics).toEqual({ emptyRows: 1, singletonGroups: 1, tailTokens: 0 });
     const tail = {
       rewards: gridOf([
@@ -229,6 +223,13 @@ describe('optimalTokenBaseline', () => {
     ]);
   });
 
+  test('an error for a group of one, where asked for', () => {
+    const alone = { ...singles([1, 1], [1, 0]), groups: ['a', 'b'] };
+    expect(() => optimalTokenBaseline(alone, { singleton: 'throw' })).toThrow(
+      'optimalTokenBaseline: group a must have two responses; got one',
+    );
+  });
+
   test('weights that are all 0 give the baseline 0', () => {
     expect([...optimalTokenBaseline(singles([0, 0], [1, 3]), { epsilon: 0 }).advantages.data]).toEqual([1, 3]);
   });
@@ -239,6 +240,11 @@ describe('optimalTokenBaseline', () => {
       'option',
       () => optimalTokenBaseline(good, { align: 'x' as 'token' }),
       `align must be 'token' or 'column'; got "x"`,
+    ],
+    [
+      'option',
+      () => optimalTokenBaseline(good, { singleton: 'x' as 'raw' }),
+      `singleton must be 'zero', 'raw' or 'throw'; got "x"`,
     ],
     [
       'option',

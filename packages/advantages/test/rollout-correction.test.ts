@@ -412,6 +412,16 @@ describe('errors', () => {
     [
       'option',
       () => reject({ estimate: 'k2', over: 'sum', upper: Number.NaN }),
+      'rolloutRejection: rules[0].upper must be positive, as k2 is; got NaN',
+    ],
+    [
+      'option',
+      () => reject({ estimate: 'k3', over: 'max', upper: 0 }),
+      'rolloutRejection: rules[0].upper must be positive, as k3 is; got 0',
+    ],
+    [
+      'option',
+      () => reject({ estimate: 'k1', over: 'sum', upper: Number.NaN }),
       'rolloutRejection: rules[0].upper must be a number; got NaN',
     ],
     [

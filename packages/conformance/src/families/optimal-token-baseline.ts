@@ -17,7 +17,12 @@ const baseline = (file: string, align: Required<OptimalTokenBaselineOptions>['al
         groups: strings ?? data,
         ...(flagOf(golden, 'use_rollout_is_weights', false) && { weights: gridOf(golden, 'rollout_is_weights') }),
       },
-      { align, zeroTail: flagOf(golden, 'handle_zero_tail', zeroTail), epsilon: numberOf(golden, 'epsilon', 1e-8) },
+      {
+        align,
+        zeroTail: flagOf(golden, 'handle_zero_tail', zeroTail),
+        epsilon: numberOf(golden, 'epsilon', 1e-8),
+        singleton: 'raw',
+      },
     );
     return onHost({ advantages: values(advantages, mask), returns: values(returns, mask) });
   },

@@ -74,15 +74,15 @@ export const rolloutCorrectionVerl: Family = byFunction('rollout-correction.verl
         fraction_low: report.below,
         std: report.std,
         ...sequenceStatistics(report),
-        masked_fraction: report.rejectedTokens / metrics.tokens,
-        seq_masked_fraction: report.rejectedSequences / metrics.sequences,
+        masked_fraction: report.rejectedTokens / Math.max(1, metrics.tokens),
+        seq_masked_fraction: report.rejectedSequences / Math.max(1, metrics.sequences),
       });
     });
     return onHost({
       mask: values(mask),
       ...Object.assign({}, ...perRule),
       ...scalars('rollout_rs_', {
-        masked_fraction: metrics.rejectedTokens / metrics.tokens,
+        masked_fraction: metrics.rejectedTokens / Math.max(1, metrics.tokens),
         seq_masked_fraction: metrics.rejectedSequences / mask.rows,
       }),
     });
@@ -118,13 +118,17 @@ const namesOf = (golden: GoldenCase): readonly string[] =>
     .split(',')
     .map((name) => name.trim());
 
-/** `seq_mean_k3` and its threshold; one threshold may stand for all. `0.5_2.0` are two, and `u` of k1 is `1/u_u`. */
+/**
+ * `seq_mean_k3` and its threshold; one threshold may stand for all, else there must be one for each. `0.5_2.0` are two,
+ * and `u` of k1 is `1/u_u`. What does not fit is left to our function to refuse.
+ */
 function rejectionRules(golden: GoldenCase): readonly RejectionRule[] {
   const names = namesOf(golden);
   const given = String(golden.params['rollout_rs_threshold']).split(',');
+  const fits = given.length === names.length;
   return names.map((name, i) => {
     const [over, estimate] = name.replace('seq_', '').split('_') as [RejectionRule['over'], RejectionRule['estimate']];
-    const bounds = (given.length === 1 ? given[0] : given[i])?.trim().split('_').map(Number) ?? [];
+    const bounds = (given.length === 1 ? given[0] : fits ? given[i] : 'none')?.trim().split('_').map(Number) ?? [];
     const upper = bounds.at(-1) as number;
     if (estimate !== 'k1') return { over, estimate, upper, ...(bounds.length > 1 && { lower: bounds[0] as number }) };
     const lower = bounds.length > 1 ? (bounds[0] as number) : 1 / upper;
