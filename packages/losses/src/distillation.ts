@@ -5,6 +5,7 @@ import {
   expectSameShape,
   expectShape,
   type Loss,
+  logNormalizer,
   maskedMean,
   type PerToken,
   selectiveLogSoftmax,
@@ -58,7 +59,8 @@ export interface DistillationInputs {
  *
  * A token that one of the two cannot produce (−∞) counts as one of log-prob −10⁴, so that the loss stays finite.
  *
- * Differences: TRL's GKD without labels divides by the rows instead of the tokens, and its `mean` also by V.
+ * Differences: TRL's GKD without labels divides by the rows instead of the tokens, and its `mean` also by V. Its
+ * tail bucket is log(1 − Σ p) with 1e-7 as the least rest; here it is the sum over the other tokens.
  *
  * Metric: `divergence`, the mean over the mask.
  *
@@ -108,18 +110,25 @@ function likeliest(
   { topK, tail, temperature }: { readonly topK: number; readonly tail: boolean; readonly temperature: number },
 ): [tf.Tensor, tf.Tensor] {
   const { indices } = tf.topk(stopGradient(logits), topK, false);
+  const chosen = tail ? atIndices(indices as tf.Tensor3D, logits.shape) : undefined;
   const counts = tf.tile(tf.expandDims(mask, -1), [1, 1, topK]);
   const at = (of: tf.Tensor3D): tf.Tensor => {
     const logProbs = zeroMasked(selectiveLogSoftmax(of, indices, { temperature }), counts);
-    return tail ? withTail(logProbs) : logProbs;
+    if (chosen === undefined) return logProbs;
+    // The sum over the others: 1 − Σ p has no digits where the rest is small.
+    const others = tf.where(chosen, tf.fill(of.shape, Number.NEGATIVE_INFINITY), of) as tf.Tensor3D;
+    const rest = tf.sub<PerToken>(logNormalizer(others, { temperature }), logNormalizer(of, { temperature }));
+    return tf.concat([logProbs, tf.expandDims(zeroMasked(rest, mask), -1)], -1);
   };
   return [at(logits), at(teacherLogits)];
 }
 
-/** log(1 − Σ p) behind the log-probs; the rest is taken to be 1e-7 at least, without gradient below. */
-function withTail(logProbs: tf.Tensor): tf.Tensor {
-  const covered = tf.minimum(tf.logSumExp(logProbs, -1, true), -1e-7);
-  return tf.concat([logProbs, tf.log(tf.neg(tf.expm1(covered)))], -1);
+/** Whether each of [B, T, V] is among the indices [B, T, K]. */
+function atIndices(indices: tf.Tensor3D, shape: [number, number, number]): tf.Tensor {
+  const [rows, size] = [shape[0] * shape[1], shape[2]];
+  const starts = tf.reshape(tf.range(0, rows * size, size, 'int32'), [rows, 1]);
+  const places = tf.reshape(tf.add(tf.reshape(indices, [rows, -1]), starts), [-1, 1]);
+  return tf.cast(tf.reshape(tf.scatterND(places, tf.ones([places.size]), [rows * size]), shape), 'bool');
 }
 
 export const distillationEntry: LossEntry<DistillationInputs> = {
