@@ -46,7 +46,13 @@ const beta = fc.constantFrom(0.05, 0.1, 0.5);
 
 describe('onlineDpo and xpo', () => {
   const rows = fc.array(
-    fc.record({ now: logProb, ref: logProb, other: logProb, otherRef: logProb, wins: fc.constantFrom(0, 0.25, 1) }),
+    fc.record({
+      now: logProb,
+      ref: logProb,
+      other: logProb,
+      otherRef: logProb,
+      wins: fc.constantFrom<number>(0, 0.25, 1),
+    }),
     { minLength: 1, maxLength: 5 },
   );
   type Row = typeof rows extends fc.Arbitrary<(infer R)[]> ? R : never;
