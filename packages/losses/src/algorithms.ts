@@ -38,6 +38,7 @@ export * from './online-dpo.js';
 export * from './orpo.js';
 export * from './ppo-clip.js';
 export * from './rdpo.js';
+export * from './rebel.js';
 export * from './reinforce.js';
 export * from './response-clip.js';
 export * from './sampled-distillation.js';

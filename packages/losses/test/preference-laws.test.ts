@@ -36,6 +36,7 @@ import {
   type PairLengths,
   type PairLogProbs,
   rdpo,
+  rebel,
   referenceFree,
   reverseKl,
   sequenceLogProbs,
@@ -180,6 +181,7 @@ describe('the numbers of the specification', () => {
     };
     expectClose(value(dpo({ beta: 0.05 }), at), 0.6563501408);
     expectClose(value(hinge(), at), 0.925);
+    expectClose(value(rebel({ beta: 0.1 }), { ...at, chosenRewards: [1], rejectedRewards: [3] }), (0.15 + 2) ** 2);
     expectClose(value(ipo(), at), 12.25);
     expectClose(value(dpo(), at), 0.6209570478);
     expectClose(value(dpoWithSft({ beta: 0.1, eta: 0.005 }), at), 0.6259570478);
@@ -568,6 +570,47 @@ describe('between methods', () => {
   });
 });
 
+describe('rebel', () => {
+  test('is the square of what the implicit rewards lack, with its gradient', () => {
+    const batchOf = fc.array(fc.tuple(ratio, ratio, ratio, ratio), { minLength: 1, maxLength: 5 });
+    forAll([batchOf, betas], (batch, beta) => {
+      const all = columnsOf(batch.map(([rw, rl]) => [rw, rl, 0, 0]));
+      const at = { ...all, chosenRewards: batch.map((row) => row[2]), rejectedRewards: batch.map((row) => row[3]) };
+      const lacks = batch.map(([rw, rl, better, worse]) => beta * (rw - rl) - (better - worse));
+      const { loss, gradient } = run(rebel({ beta }), at);
+      expectClose(loss, mean(lacks.map((lack) => lack ** 2)));
+      expectClose(
+        gradient,
+        lacks.map((lack) => (2 * beta * lack) / batch.length),
+      );
+      // Which response is called chosen does not matter.
+      const turned = { ...flipped(at), chosenRewards: at.rejectedRewards, rejectedRewards: at.chosenRewards };
+      expectClose(value(rebel({ beta }), turned), loss);
+    });
+  });
+
+  test('is 0 at the policy that maximizes the reward: the numbers of the specification', () => {
+    const [r, reference] = [
+      [1, 0, 0.5, 0.2],
+      [0.4, 0.3, 0.2, 0.1],
+    ] as const;
+    const optimum = [0.7485504438, 0.0759789647, 0.1376881595, 0.037782432];
+    const all = r.flatMap((_, i) => r.map((_, j) => [i, j] as const));
+    const pick = (of: readonly number[], side: 0 | 1): number[] => all.map((pair) => of[pair[side]] as number);
+    const [logs, refLogs] = [optimum.map(Math.log), reference.map(Math.log)];
+    const at = {
+      chosenLogProbs: pick(logs, 0),
+      rejectedLogProbs: pick(logs, 1),
+      refChosenLogProbs: pick(refLogs, 0),
+      refRejectedLogProbs: pick(refLogs, 1),
+      chosenRewards: pick(r, 0),
+      rejectedRewards: pick(r, 1),
+    };
+    expect(value(rebel({ beta: 0.5 }), at)).toBeLessThan(1e-12);
+    expect(value(rebel({ beta: 0.6 }), at)).toBeGreaterThan(1e-3);
+  });
+});
+
 describe('f-divergences', () => {
   const scores = (divergence: Divergence, x: readonly number[]): number[] =>
     tf.tidy(() => [...divergence(tf.tensor1d([...x])).dataSync()]);
@@ -762,11 +805,11 @@ describe('from tokens to sequences', () => {
   });
 
   test('log1mexp keeps its digits at both ends, and its gradient is finite', () => {
-    const at = [-1e-30, -1e-7, -0.001, -0.693, -0.694, -1, -5, -30, -80, -1e4];
+    const at = [-1e-30, -1e-7, -0.001, -0.69, -0.7, -1, -5, -30, -80, -1e4];
     tf.tidy(() => {
       const x = tf.tensor1d(at);
       const held = [...x.dataSync()];
-      const expected = held.map((y) => (y > -0.69 ? Math.log(-Math.expm1(y)) : Math.log1p(-Math.exp(y))));
+      const expected = held.map((y) => (y > -0.695 ? Math.log(-Math.expm1(y)) : Math.log1p(-Math.exp(y))));
       const relative = { absolute: 1e-44, relative: 2e-5 };
       expect(maxError([...log1mexp(x).dataSync()], expected, relative)).toBeLessThan(1);
       const gradient = tf.grad((y) => log1mexp(y))(x);
@@ -790,6 +833,7 @@ describe('bad input is told', () => {
     [() => nca({ beta: Number.NaN }), 'nca: beta must be positive and finite; got NaN'],
     [() => bcoPair({ shift: Infinity }), 'bcoPair: shift must be finite; got Infinity'],
     [() => sppoHard({ beta: 0 }), 'sppoHard: beta must be positive and finite; got 0'],
+    [() => rebel({ beta: 0 }), 'rebel: beta must be positive and finite; got 0'],
     [() => discopop({ tau: 1.5 }), 'discopop: tau must be in (0, 1]; got 1.5'],
     [() => aot({ labelSmoothing: 1 }), 'aot: labelSmoothing must be in [0, 0.5); got 1'],
     [() => aotUnpaired({ beta: 0 }), 'aotUnpaired: beta must be positive and finite; got 0'],
@@ -850,6 +894,9 @@ describe('bad input is told', () => {
       );
       expect(() => cpo()({ ...all, chosenLengths: three })).toThrow('cpo: chosenLengths must be');
       expect(() => tpo()({ ...all, goldLogProbs: two, goldLengths: three })).toThrow('tpo: goldLengths must be');
+      expect(() => rebel()({ ...all, chosenRewards: two, rejectedRewards: three })).toThrow(
+        'rebel: rejectedRewards must be float32 [2] like chosenLogProbs; got float32 [3]',
+      );
       expect(() => slic()({ ...all, targetLogProbs: three })).toThrow('slic: targetLogProbs must be');
       expect(() => bradleyTerry()({ chosenScores: two, rejectedScores: three })).toThrow(
         'bradleyTerry: rejectedScores must be',
