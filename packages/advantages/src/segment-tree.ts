@@ -114,7 +114,7 @@ export function treeAdvantages<Segment>(
   const visit = (parent: ValuedNode<Segment>, path: readonly number[], prefix: readonly Segment[]): void => {
     const b = parent.children.length;
     if (b === 0 && !parent.leaf) childlessNodes += 1;
-    const others = baseline === 'mean' || b === 1 ? 1 : b / (b - 1);
+    const others = baseline === 'mean' ? 1 : b / (b - 1); // of an only child not used: it differs by 0
     const equal = scale === 'siblings' && parent.std ** 2 <= NEGLIGIBLE_VARIANCE;
     const by = scale === 'siblings' ? others / (parent.std + epsilon) : others;
     parent.children.forEach((child, i) => {

@@ -155,7 +155,7 @@ describe('segment starts', () => {
   });
 
   test('golden: the defaults are 0.9 and 5', () => {
-    const probabilities = [0.95, 0.5, 0.4, 0.89, 0.3, 0.2, 0.1, 0.99, 0.6];
+    const probabilities = [0.9, 0.5, 0.4, 0.89, 0.3, 0.2, 0.1, 0.99, 0.6];
     const oldLogProbs = gridOf([probabilities.map(Math.log)]);
     const mask = gridOf([probabilities.map(() => 1)]);
     expect([...cutpointStarts({ oldLogProbs, mask }).data]).toEqual([0, 1, 0, 0, 0, 0, 1, 0, 0]);
@@ -175,6 +175,13 @@ describe('segment starts', () => {
     expect(starts(10, 4)).toEqual([0, 3, 6, 8]);
     expect(starts(6, 4)).toEqual([0, 2, 4, 5]);
     expect(starts(3, 4)).toEqual([0, 1, 2]);
+    const holes = gridOf([
+      [0, 1, 0, 1, 1],
+      [1, 1, 1, 1, 0],
+      [0, 0, 0, 0, 0],
+    ]);
+    const expected = [0, 1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    expect([...fixedStarts(holes, { segments: 2 }).data]).toEqual(expected);
     forAll([fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 12 })], (length, segments) => {
       const at = starts(length, segments);
       const lengths = at.map((start, i) => (at[i + 1] ?? length) - start);
@@ -195,6 +202,7 @@ describe('probabilityMask', () => {
     expect(at(0.92)).toEqual([0, 1, 0, 1]);
     expect(at(1.01)).toEqual([1, 1, 0, 1]);
     expect(at(0.1)).toEqual([1, 1, 0, 1]);
+    expect([...probabilityMask({ oldLogProbs: rowOf(-1, -9), mask: rowOf(1, 0) }).data]).toEqual([1, 0]);
     expect(probabilityMask({ oldLogProbs: zeros(1, 4), mask: zeros(1, 4) })).toEqual(zeros(1, 4));
   });
 
@@ -399,6 +407,17 @@ describe('treeAdvantages', () => {
       parentValue: 0.5 / 3,
       advantage: -0.5 / 3,
     });
+    // The mean of three times 0.1 is not 0.1.
+    expect((0.1 + 0.1 + 0.1) / 3).not.toBe(0.1);
+    expect(treeAdvantages(treeOf([0.1, 0.1, 0.1])).edges).toEqual([]);
+    expect(treeAdvantages(treeOf([0.1, 0.1, 0.1]), { keepZero: true }).edges.map((edge) => edge.advantage)).toEqual([
+      0, 0, 0,
+    ]);
+    // Differences that are real, but too small to be divided by their deviation.
+    const near = treeOf([0.5, 0.5 + 1e-7]);
+    expect(treeAdvantages(near).edges).toHaveLength(2);
+    expect(treeAdvantages(near, { scale: 'siblings' }).edges).toEqual([]);
+    expect(treeAdvantages(treeOf([0.5]), { baseline: 'leave-one-out', keepZero: true }).edges[0]?.advantage).toBe(0);
     // Thirds: means that are equal but for rounding.
     const thirds = treeAdvantages(treeOf([[1, 0, 0], [0, 1, 0], [0, 0, 1], 1 / 3, [1 / 3], [1 / 3, 1 / 3]]));
     expect(thirds.edges.filter(({ path }) => path.length === 1)).toEqual([]);
