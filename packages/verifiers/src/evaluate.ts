@@ -132,10 +132,17 @@ function sideBySide(parts: readonly MathJson[], values: readonly Value[]): Value
 
 /** A whole number beside a fraction of whole numbers below 1. */
 function isMixed(whole: MathJson | undefined, fraction: MathJson | undefined): boolean {
-  if (!Number.isInteger(whole) || fraction === undefined || typeof fraction !== 'object' || !isList(fraction))
+  if (wholeIn(whole) === undefined || fraction === undefined || typeof fraction !== 'object' || !isList(fraction)) {
     return false;
-  const [head, n, d] = fraction;
-  return head === 'Divide' && Number.isInteger(n) && Number.isInteger(d) && (n as number) < (d as number);
+  }
+  const [n, d] = [wholeIn(fraction[1]), wholeIn(fraction[2])];
+  return fraction[0] === 'Divide' && n !== undefined && d !== undefined && n < d;
+}
+
+/** A whole number as it was written. */
+function wholeIn(tree: MathJson | undefined): bigint | undefined {
+  if (typeof tree !== 'object' || isList(tree)) return undefined;
+  return /^\d{1,20}$/.test(tree.num) ? BigInt(tree.num) : undefined;
 }
 
 function raised(base: Value, exponent: Value): Value {

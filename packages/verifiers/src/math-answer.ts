@@ -82,11 +82,11 @@ const setOf = (items: readonly MathAnswer[] | undefined): MathAnswer | undefined
   items && { kind: 'set', items: items.flatMap((item) => (item.kind === 'set' ? item.items : [item])) };
 
 function scalarOf(s: string, parse: ParseExpression): MathAnswer | undefined {
-  const whole = parse(ungroup(mixed(s)));
-  const taken = measured(s);
-  const plainUnit = taken.unit === '' && !taken.percent;
-  const expression = plainUnit ? (whole ?? parse(ungroup(mixed(taken.latex)))) : parse(ungroup(mixed(taken.latex)));
-  return expression && { kind: 'scalar', expression, unit: taken.unit, percent: taken.percent, latex: taken.latex };
+  const { latex, unit, percent } = measured(s);
+  const readable = (text: string): Expression | undefined => parse(ungroup(mixed(text)));
+  // A word of the unit may have been a product of variables.
+  const expression = (unit === '' && latex !== s ? readable(s) : undefined) ?? readable(latex);
+  return expression && { kind: 'scalar', expression, unit, percent, latex };
 }
 
 /** `1 1/2` is a mixed number; side by side it would be 11/2. */

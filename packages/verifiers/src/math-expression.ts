@@ -32,7 +32,10 @@ export function expressionParser(): ParseExpression {
     if (pieces === undefined) return undefined;
     engine ??= new ComputeEngine();
     const trees: MathJson[] = [];
-    for (const piece of pieces) trees.push(filled(engine.parse(piece, { canonical: false }).json as MathJson, trees));
+    for (const piece of pieces) {
+      const isNumber = /^-?[\d.]/.test(piece);
+      trees.push(isNumber ? { num: piece } : filled(engine.parse(piece, { canonical: false }).json as MathJson, trees));
+    }
     const tree = trees.at(-1) as MathJson;
     const names = new Set<string>();
     const point = evaluate(tree, (name) => {

@@ -26,7 +26,7 @@ export const divide = (a: Rational, b: Rational): Rational | undefined => ration
 /** a^k for a whole k, where the result is not too long. */
 export function power(a: Rational, k: number): Rational | undefined {
   const bits = Math.max(a.n.toString(2).length, a.d.toString(2).length);
-  if (!Number.isInteger(k) || (bits > 1 && Math.abs(k) * bits > MAX_BITS) || Math.abs(k) > 1e6) return undefined;
+  if (!Number.isInteger(k) || (bits > 1 && Math.abs(k) * (bits - 1) > MAX_BITS) || Math.abs(k) > 1e6) return undefined;
   const [n, d] = [a.n ** BigInt(Math.abs(k)), a.d ** BigInt(Math.abs(k))];
   return k < 0 ? rational(d, n) : rational(n, d);
 }

@@ -1,5 +1,5 @@
-/** An expression is looked at up to this many characters, and this deep. */
-export const MAX_LENGTH = 400;
+/** A formula is looked at up to this many characters (the library is quadratic: 200 take it 0.1 s), and this deep. */
+export const MAX_LENGTH = 200;
 export const MAX_DEPTH = 12;
 
 const FUNCTIONS = new Set(
@@ -64,11 +64,12 @@ const PLACEHOLDERS = 0xac00;
 
 /**
  * A formula of numbers, variables, + − · / ^ !, roots, fractions, absolute values and elementary functions, cut into
- * flat pieces: what stands in brackets is a piece of its own, and a placeholder where it was; the last piece is the
- * whole. `undefined` for anything that is not well formed, too long or too deep. One pass over the tokens.
+ * flat pieces: each number and what stands in brackets is a piece of its own, and a placeholder where it was; the last
+ * piece is the whole. `undefined` for anything that is not well formed, too long or too deep. One pass over the tokens.
  *
  * The library that parses the pieces takes exponential time over nested text that it does not understand (measured: an
- * operator without operand in 12 brackets, 1 s; in 200, no end). Flat pieces do not nest.
+ * operator without operand in 12 brackets, 1 s; in 200, no end), and writes 1e999999999 out. Flat pieces do not nest,
+ * and numbers are not its to read.
  */
 export function scalarShape(text: string): readonly string[] | undefined {
   if (text.length > MAX_LENGTH) return undefined;
@@ -106,7 +107,8 @@ export function scalarShape(text: string): readonly string[] | undefined {
           if (token === '.') return undefined;
         } else if (number === undefined && !isSymbol(token)) return undefined;
         pending -= 1;
-        out += `{${token}}${of === '\\exp' ? ')' : ''}`;
+        const operand = /\d/.test(token) ? placeholder(pieces.push(token) - 1) : token;
+        out += `{${operand}}${of === '\\exp' ? ')' : ''}`;
         if (pending === 0) [state, last] = [following, `${of}}`];
         continue;
       }
@@ -118,7 +120,7 @@ export function scalarShape(text: string): readonly string[] | undefined {
       const subscript =
         number === undefined ? /^_(?:\{([A-Za-z0-9]{1,4})\}|([A-Za-z0-9]))/.exec(text.slice(at, at + 8)) : null;
       at += subscript?.[0].length ?? 0;
-      out += (last.startsWith('\\') ? ' ' : '') + token;
+      out += (last.startsWith('\\') ? ' ' : '') + (number === undefined ? token : placeholder(pieces.push(token) - 1));
       if (subscript) out += `_{${subscript[1] ?? subscript[2]}}`;
       state = 'after';
     } else if (FUNCTIONS.has(token)) {
