@@ -29,13 +29,13 @@ import {
   sppoHard,
   wpoWeights,
 } from '@tsrl/losses';
-import { entropy, maskedMean, type PerSequence, sumSquaredProbs } from '@tsrl/tensor';
-import { type DeviceInputs, onDevice } from '../device.js';
+import { entropy, maskedMean, type PerSequence, stopGradient, sumSquaredProbs } from '@tsrl/tensor';
+import { onDevice } from '../device.js';
 import { type GoldenCase, UnmappedError } from '../golden.js';
-import { flagOf, numberOf, optionalNumber, tensorOf } from '../inputs.js';
+import { flagOf, numberOf, optionalNumber } from '../inputs.js';
 import { oneByOne } from '../one-by-one.js';
 import type { Family } from '../outcome.js';
-import { block, pairByPair, pairInputs, responses } from '../pairs.js';
+import { block, pairByPair, pairInputs, type Responses, responses } from '../pairs.js';
 
 type Pairs = PairInputs & PairLengths;
 
@@ -89,38 +89,50 @@ function divergenceOf(golden: GoldenCase): Divergence {
   }
 }
 
+/** The chosen responses by tokens, for the imitation among the loss types. */
+type Chosen = Pick<Responses, 'logProbs' | 'mask'>;
+
 /** One loss, or several with weights. */
-function trlObjective(golden: GoldenCase): Loss<Pairs> {
+function trlObjective(golden: GoldenCase): Loss<Pairs & Chosen> {
   const types = [golden.params['loss_type']].flat().map(String);
   const weights = (golden.params['loss_weights'] ?? types.map(() => 1)) as number[];
-  if (types.length === 1) return trlLoss(golden, types[0] as string);
-  return objective(
-    Object.fromEntries(types.map((type, i) => [type, scale(weights[i] as number, trlLoss(golden, type))])),
-  );
+  const terms = types.map((type): Loss<Pairs & Chosen> => (type === 'sft' ? imitation : trlLoss(golden, type)));
+  if (terms.length === 1) return terms[0] as Loss<Pairs & Chosen>;
+  return objective(Object.fromEntries(terms.map((term, i) => [types[i], scale(weights[i] as number, term)])));
 }
 
+const imitation: Loss<Chosen> = negativeLogLikelihood();
+
 /** TRL's vector of losses before their mean: by pairs, or by ranks where the batch is sorted. */
-function trlLosses(golden: GoldenCase, loss: Loss<Pairs>, pairs: Pairs): PerSequence {
-  const column = (name: string): Float64Array => tensorOf(golden, name).data;
-  const sorted = (values: Float64Array): tf.Tensor1D => tf.tensor1d(Array.from(values.toSorted()));
-  const less = (a: string, b: string): Float64Array => column(a).map((x, i) => x - (column(b)[i] as number));
-  const zero = tf.zerosLike(pairs.chosenLogProbs);
-  const ranks = { ...pairs, rejectedLogProbs: zero, refRejectedLogProbs: zero };
+function trlLosses(golden: GoldenCase, pairs: Pairs): tf.Tensor1D {
+  const loss = trlLoss(golden, String(golden.params['loss_type']));
+  const { chosenLogProbs, rejectedLogProbs, refChosenLogProbs, refRejectedLogProbs } = pairs;
+  const ranked = (a: PerSequence, b: PerSequence): PerSequence => {
+    const less = tf.sub<PerSequence>(stopGradient(a), stopGradient(b));
+    return tf.reverse(tf.topk(less, less.size).values);
+  };
+  const zero = tf.zeros<tf.Rank.R1>([chosenLogProbs.size]);
+  const ranks = { ...pairs, rejectedLogProbs: zero, refChosenLogProbs: zero, refRejectedLogProbs: zero };
   switch (golden.params['loss_type']) {
-    case 'aot': {
-      const chosenLogProbs = sorted(less('policy_chosen_logps', 'policy_rejected_logps'));
-      const refChosenLogProbs = sorted(less('reference_chosen_logps', 'reference_rejected_logps'));
-      return oneByOne(loss, { ...ranks, chosenLogProbs, refChosenLogProbs });
-    }
-    case 'aot_unpaired': {
-      const chosenLogProbs = sorted(less('policy_chosen_logps', 'reference_chosen_logps'));
-      const rejectedLogProbs = sorted(less('policy_rejected_logps', 'reference_rejected_logps'));
-      return oneByOne(loss, { ...ranks, chosenLogProbs, rejectedLogProbs, refChosenLogProbs: zero });
-    }
+    case 'aot':
+      return oneByOne(loss, {
+        ...ranks,
+        chosenLogProbs: ranked(chosenLogProbs, rejectedLogProbs),
+        refChosenLogProbs: ranked(refChosenLogProbs, refRejectedLogProbs),
+      });
+    case 'aot_unpaired':
+      return oneByOne(loss, {
+        ...ranks,
+        chosenLogProbs: ranked(chosenLogProbs, refChosenLogProbs),
+        rejectedLogProbs: ranked(rejectedLogProbs, refRejectedLogProbs),
+      });
     default:
       return oneByOne(loss, pairs);
   }
 }
+
+/** Whether the source has such a vector at all. */
+const isSingle = ({ params }: GoldenCase): boolean => [params['loss_type']].flat().length === 1;
 
 export const preferenceDpo: Family = {
   file: 'preference.dpo',
@@ -131,11 +143,11 @@ export const preferenceDpo: Family = {
         chosenLengths: x.float<tf.Tensor1D>('chosen_lengths'),
         rejectedLengths: x.float<tf.Tensor1D>('rejected_lengths'),
       };
-      const loss = trlObjective(golden);
       const { metrics } = dpo({ beta: numberOf(golden, 'beta') })(pairs);
+      const nothing = tf.zeros<tf.Rank.R2>([pairs.chosenLogProbs.size, 0]);
       return {
-        loss: loss(pairs).loss,
-        per_sequence_loss: trlLosses(golden, loss, pairs),
+        loss: trlObjective(golden)({ ...pairs, logProbs: nothing, mask: nothing }).loss,
+        ...(isSingle(golden) ? { per_sequence_loss: trlLosses(golden, pairs) } : {}),
         'metrics.chosen': metrics['chosenReward'] as tf.Scalar,
         'metrics.rejected': metrics['rejectedReward'] as tf.Scalar,
         'metrics.accuracies': metrics['accuracy'] as tf.Scalar,
@@ -150,7 +162,7 @@ export const preferenceDpoLogits: Family = {
   run: (golden) =>
     onDevice(golden, { of: 'loss' }, (x) => {
       const all = x.float('completion_mask');
-      const side = (logits: string): ReturnType<typeof responses> =>
+      const side = (logits: string): Responses =>
         responses({ ids: x.ids('input_ids'), logits: x.float<tf.Tensor3D>(logits), mask: all });
       const [policy, reference] = [side('logits'), side('reference_logits')];
       const alpha = optionalNumber(golden, 'ld_alpha') ?? 1;
@@ -158,7 +170,7 @@ export const preferenceDpoLogits: Family = {
         { chosenMask: block(policy.mask, 0, 2), rejectedMask: block(policy.mask, 1, 2) },
         { alpha },
       );
-      const sums = ({ logProbs }: typeof policy): [PerSequence, PerSequence] => [
+      const sums = ({ logProbs }: Responses): [PerSequence, PerSequence] => [
         sequenceLogProbs(block(logProbs, 0, 2), masks.chosenMask),
         sequenceLogProbs(block(logProbs, 1, 2), masks.rejectedMask),
       ];
@@ -176,45 +188,33 @@ export const preferenceDpoLogits: Family = {
         weights: flagOf(golden, 'use_weighting', false) ? pairWeights(policy) : tf.onesLike(chosenLogProbs),
       };
       const chosen = { logProbs: block(policy.logProbs, 0, 2), mask: block(policy.mask, 0, 2) };
-      const { loss, losses } = evaluate(golden, pairs, chosen);
+      const { loss } = trlObjective(golden)({ ...pairs, ...chosen });
+      // The source spreads the one number of its imitation over the pairs.
+      const losses = (): tf.Tensor =>
+        golden.params['loss_type'] === 'sft' ? tf.mul(tf.ones([chosenLogProbs.size]), loss) : trlLosses(golden, pairs);
       const { metrics } = dpo({ beta: numberOf(golden, 'beta') })(pairs);
       return {
         loss,
-        per_sequence_loss: losses,
+        ...(isSingle(golden) ? { per_sequence_loss: losses() } : {}),
         chosen_logps: chosenLogProbs,
         rejected_logps: rejectedLogProbs,
         reference_chosen_logps: refChosenLogProbs,
         reference_rejected_logps: refRejectedLogProbs,
         'metrics.rewards/margins': metrics['margin'] as tf.Scalar,
-        ...observed(policy, x),
+        ...observed(policy),
       };
     }),
 };
 
-type Batch = ReturnType<typeof responses>;
-
-function pairWeights({ logits, logProbs, mask }: Batch): PerSequence {
+function pairWeights({ logits, logProbs, mask }: Responses): PerSequence {
   const weights = wpoWeights({ logProbs, sumSquaredProbs: sumSquaredProbs(logits), mask });
   return tf.mul<PerSequence>(block(weights, 0, 2), block(weights, 1, 2));
 }
 
-function evaluate(
-  golden: GoldenCase,
-  pairs: Pairs,
-  chosen: Pick<Batch, 'logProbs' | 'mask'>,
-): { readonly loss: tf.Scalar; readonly losses: tf.Tensor } {
-  if (golden.params['loss_type'] === 'sft') {
-    const { loss } = negativeLogLikelihood()(chosen);
-    return { loss, losses: tf.mul(tf.onesLike(pairs.chosenLogProbs), loss) };
-  }
-  const loss = trlObjective(golden);
-  return { loss: loss(pairs).loss, losses: oneByOne(loss, pairs) };
-}
-
 /** What TRL logs of the logits themselves. */
-function observed({ logits, ids, mask }: Batch, x: DeviceInputs): Record<string, tf.Tensor> {
+function observed({ logits, ids, mask }: Responses): Record<string, tf.Tensor> {
   const means = tf.mean<tf.Tensor2D>(logits, -1);
-  const right = tf.cast(tf.equal(tf.argMax(x.keep(logits), -1), ids), 'float32');
+  const right = tf.cast(tf.equal(tf.argMax(stopGradient(logits), -1), ids), 'float32');
   const chosen = block(mask, 0, 2);
   return {
     'metrics.entropy': maskedMean(entropy(logits), mask),

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import {
+  alphaDivergence,
   alphapo,
   cpo,
   dpo,
@@ -34,27 +35,32 @@ function single(pairs: PairLogProbs): Pairs {
   return { ...pairs, chosenLengths: one, rejectedLengths: one };
 }
 
-/** The preference term of TRL's CPO, which bends its rewards in every type where α is not 0. */
+/**
+ * The preference term of TRL's CPO. Its rewards bend in every type where α is not 0; up to a constant, that is an
+ * α-divergence from no reference.
+ */
 function cpoPreference(golden: GoldenCase): Loss<Pairs> {
   const [beta, labelSmoothing] = [numberOf(golden, 'beta'), numberOf(golden, 'label_smoothing', 0)];
   const alpha = numberOf(golden, 'alpha', 0);
+  const divergence = alphaDivergence(1 - alpha);
   const type = textOf(golden, 'loss_type');
-  const gamma = type === 'simpo' ? numberOf(golden, 'simpo_gamma', 0.5) : 0;
-  if (alpha !== 0 && (type === 'sigmoid' || type === 'simpo')) return alphapo({ alpha, beta, gamma, labelSmoothing });
-  if (alpha !== 0) throw new UnmappedError(`no loss of type ${type} with rewards that bend`);
   switch (type) {
     case 'sigmoid':
-      return referenceFree(dpo({ beta, labelSmoothing }));
+      return referenceFree(dpo({ beta, labelSmoothing, divergence }));
     case 'hinge':
-      return referenceFree(hinge({ beta }));
+      return referenceFree(hinge({ beta, divergence }));
     case 'ipo':
-      return referenceFree(ipo({ beta, lengthNormalize: true }));
+      return referenceFree(ipo({ beta, divergence }));
     case 'simpo':
-      return simpo({ beta, gamma, labelSmoothing });
+      return alphapo({ alpha, beta, gamma: numberOf(golden, 'simpo_gamma', 0.5), labelSmoothing });
     default:
       throw new UnmappedError(`no loss of pairs is called ${type}`);
   }
 }
+
+/** Its rewards, of whatever type. */
+const cpoRewards = (golden: GoldenCase): Loss<Pairs> =>
+  alphapo({ alpha: numberOf(golden, 'alpha', 0), beta: numberOf(golden, 'beta'), gamma: 0 });
 
 const vectors = ({ losses, chosenRewards, rejectedRewards }: PairByPair): Record<string, tf.Tensor> => ({
   losses,
@@ -70,7 +76,11 @@ export const preferenceCpo: Family = {
       : onDevice(golden, { of: 'mean_loss' }, (x) => {
           const loss = cpoPreference(golden);
           const pairs = single(pairLogProbs(x));
-          return { mean_loss: loss(pairs).loss, ...vectors(pairByPair(loss, pairs)) };
+          return {
+            mean_loss: loss(pairs).loss,
+            ...vectors(pairByPair(cpoRewards(golden), pairs)),
+            losses: oneByOne(loss, pairs),
+          };
         }),
 };
 
@@ -129,7 +139,7 @@ function fullCpo(golden: GoldenCase): ReturnType<typeof onDevice> {
           });
     return {
       loss: whole.loss,
-      ...scalars(preference(pairs).metrics),
+      ...scalars(cpoRewards(golden)(pairs).metrics),
       'metrics.logps/chosen': tf.mean(pairs.chosenLogProbs),
       'metrics.logps/rejected': tf.mean(pairs.rejectedLogProbs),
       // The source does not compute what has no weight.
