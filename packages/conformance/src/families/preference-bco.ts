@@ -118,7 +118,7 @@ export const preferenceBcoRunningMoments: Family = {
     const batches = golden.inputs['batches'];
     if (!Array.isArray(batches)) throw new CaseError('the input batches must be a list');
     let moments = runningMoments.initial;
-    const outputs: Record<string, Values> = {};
+    const outputs: Record<string, Values> = { 'steps.length': { shape: [], data: [batches.length] } };
     for (const [i, batch] of batches.entries()) {
       const { data } = batch as unknown as { readonly data: readonly number[] };
       moments = runningMoments.update(moments, data);

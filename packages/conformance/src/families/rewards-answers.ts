@@ -15,7 +15,7 @@ import { CaseError, type GoldenCase, UnmappedError } from '../golden.js';
 import { onHost } from '../host.js';
 import { flagOf, numberOf, textOf } from '../inputs.js';
 import { byFunction, type Family, type Values } from '../outcome.js';
-import { plain } from './rewards-plain.js';
+import { plain } from '../plain.js';
 
 function text({ inputs }: GoldenCase, name: string): string {
   const value = inputs[name];

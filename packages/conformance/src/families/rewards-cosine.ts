@@ -3,7 +3,7 @@ import { CaseError, type GoldenCase, UnmappedError } from '../golden.js';
 import { onHost } from '../host.js';
 import { numberOf, optionalNumber, tensorOf } from '../inputs.js';
 import type { Family } from '../outcome.js';
-import { plain } from './rewards-plain.js';
+import { plain } from '../plain.js';
 
 /** Bounds that are absent are the defaults of both. */
 function bounds(golden: GoldenCase, right: string): readonly [number, number] | undefined {

@@ -10,7 +10,7 @@ import { CaseError, UnmappedError } from '../golden.js';
 import { onHost } from '../host.js';
 import { numberOf, tensorOf } from '../inputs.js';
 import type { Family, Values } from '../outcome.js';
-import { plain } from './rewards-plain.js';
+import { plain } from '../plain.js';
 
 /** Scores of functions that always apply. */
 const numbers = (scores: Scores): Values => ({
