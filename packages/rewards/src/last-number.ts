@@ -9,7 +9,7 @@ export interface LastNumberOptions extends PickOptions {
 
 /**
  * The last number of the text as it is written: an optional minus, digits with commas between them, one decimal point
- * that digits follow. 'It is 1,234.' gives '1,234'.
+ * that digits follow, an exponent. 'It is 1,234.' gives '1,234'.
  *
  * Differences: verl's flexible GSM8K score takes runs (`run: true`) in the last 300 characters ({@link inTail}).
  *

@@ -19,7 +19,7 @@ export function endOfRun(text: string, from: number): number {
 
 /**
  * The end of the number without sign that begins at `from`: digits with commas between them and one decimal point
- * that digits follow. −1 where none begins.
+ * that digits follow, and an exponent. −1 where none begins.
  */
 export function endOfNumber(text: string, from: number): number {
   let end = from;
@@ -32,7 +32,9 @@ export function endOfNumber(text: string, from: number): number {
     }
     end += 1;
   }
-  return end === from ? -1 : end;
+  if (end === from || (text[from] === '.' && isDigit(text[from - 1]))) return -1;
+  const exponent = /^[eE][+-]?\d{1,4}(?![\dA-Za-z])/.exec(text.slice(end, end + 8));
+  return end + (exponent?.[0].length ?? 0);
 }
 
 /** The last (or first) number of a text, and how many there are; nothing in between is looked at twice. */
