@@ -5,6 +5,8 @@ import {
   type Loss,
   maskedMean,
   type PerToken,
+  type StepContext,
+  sequenceMean,
   stopGradient,
   zeroMasked,
 } from '@tsrl/tensor';
@@ -27,7 +29,7 @@ import type { RatioInputs } from './policy-inputs.js';
  */
 export function sequenceRatio<Inputs extends RatioInputs>(loss: Loss<Inputs>): Loss<Inputs> {
   return (inputs, context = {}) => {
-    expectRatio('sequenceRatio', inputs);
+    expectRatioInputs('sequenceRatio', inputs);
     return tf.tidy(() => {
       const logProbs = sequenceLogRatio(inputs);
       const { loss: value, metrics } = loss({ ...inputs, logProbs, oldLogProbs: tf.zerosLike(logProbs) }, context);
@@ -53,7 +55,7 @@ export function sequenceRatio<Inputs extends RatioInputs>(loss: Loss<Inputs>): L
  */
 export function sequenceTokenRatio<Inputs extends RatioInputs>(loss: Loss<Inputs>): Loss<Inputs> {
   return (inputs, context = {}) => {
-    expectRatio('sequenceTokenRatio', inputs);
+    expectRatioInputs('sequenceTokenRatio', inputs);
     return tf.tidy(() => {
       const oldLogProbs = stopGradient(tf.sub<PerToken>(inputs.logProbs, sequenceLogRatio(inputs)));
       const { loss: value, metrics } = loss({ ...inputs, oldLogProbs }, context);
@@ -68,12 +70,17 @@ function sequenceLogRatio({ logProbs, oldLogProbs, mask }: RatioInputs): PerToke
   return overTokens(maskedMean(difference, mask, { axis: 1 }), mask);
 }
 
+/** The mean of a number per row over the rows with tokens, or over `context.sequences`. */
+export function meanOfRows(perRow: tf.Tensor, mask: PerToken, context: StepContext): tf.Scalar {
+  return sequenceMean(overTokens(perRow, mask), mask, context);
+}
+
 /** A number per row, at each of its positions. */
 export function overTokens(perRow: tf.Tensor, { shape }: PerToken): PerToken {
   return tf.broadcastTo<tf.Rank.R2>(tf.expandDims(perRow, 1), shape);
 }
 
-function expectRatio(who: string, { logProbs, oldLogProbs, mask }: RatioInputs): void {
+export function expectRatioInputs(who: string, { logProbs, oldLogProbs, mask }: RatioInputs): void {
   expectShape(who, 'logProbs', logProbs, ['B', 'T']);
   expectSameShape(who, { logProbs, oldLogProbs, mask });
 }
