@@ -109,6 +109,7 @@ describe('penalizeKl', () => {
 
   const good = { rewards: gridOf([[1]]), logProbs: gridOf([[-1]]), refLogProbs: gridOf([[-2]]), mask: gridOf([[1]]) };
   test.each([
+    ['option', () => penalizeKl(good, { beta: Infinity }), 'beta must be finite and at least 0; got Infinity'],
     ['option', () => penalizeKl(good, { beta: -1 }), 'beta must be finite and at least 0; got -1'],
     [
       'option',

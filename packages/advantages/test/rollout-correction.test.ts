@@ -137,6 +137,15 @@ describe('rolloutWeights', () => {
     });
   });
 
+  test('a ratio on a bound is inside', () => {
+    const same = { logProbs: gridOf([[-1]]), rolloutLogProbs: gridOf([[-1]]), mask: gridOf([[1]]) };
+    const { weights, metrics } = rolloutWeights(same, { outside: 'mask', lower: 1, upper: 1 });
+    expect([weights.data[0], metrics.above, metrics.below]).toEqual([1, 0, 0]);
+    expect(rolloutWeights(same, { upper: 0.5 }).weights.data[0]).toBe(0.5);
+    const rules = [{ estimate: 'k1' as const, over: 'token' as const, lower: 0, upper: 0 }];
+    expect(rolloutRejection(same, { rules }).metrics.rejectedTokens).toBe(0);
+  });
+
   test('truncated again they stay', () => {
     forAll([rollouts, options], (x, { upper }) => {
       const bounds = { lower: 1 / upper, upper };
@@ -428,6 +437,11 @@ describe('errors', () => {
       'option',
       () => reject({ estimate: 'k1', over: 'mean', lower: 2, upper: 1 }),
       'rolloutRejection: rules[0].lower must be at most upper, 1; got 2',
+    ],
+    [
+      'option',
+      () => rolloutWeights(good, { upper: 0 }),
+      'rolloutWeights: upper must be positive and at least lower; got 0',
     ],
   ] as const)('%s: case %#', (code, call, message) => {
     let thrown: unknown;
