@@ -69,7 +69,8 @@ export function mathEquivalence({
     if (given === undefined) return { equal: false, method: 'text' };
     if (requireReduced && !isReduced(given)) return { equal: false, method: 'exact' };
     const method = compare(given, expected, { relative, parse });
-    return method === undefined ? { equal: false, method: methodOf(given, expected) } : { equal: true, method };
+    if (method !== undefined) return { equal: true, method };
+    return { equal: false, method: methodOf(given, expected, { relative, parse }) };
   };
 }
 
@@ -82,8 +83,13 @@ interface Comparison {
 const methods = ['text', 'exact', 'numeric', 'sampled'] as const;
 const weakest = (found: readonly Method[]): Method => methods.findLast((method) => found.includes(method)) ?? 'text';
 
-const methodOf = (a: MathAnswer, b: MathAnswer): Method =>
-  a.kind === 'words' || b.kind === 'words' ? 'text' : 'exact';
+/** By which means two answers were found different. */
+function methodOf(a: MathAnswer, b: MathAnswer, { relative }: Comparison): Method {
+  if (a.kind === 'words' || b.kind === 'words') return 'text';
+  return a.kind === 'scalar' && b.kind === 'scalar'
+    ? compareExpressions(a.expression, b.expression, relative).method
+    : 'exact';
+}
 
 /** How two answers are equal, or `undefined` where they are not. */
 function compare(a: MathAnswer, b: MathAnswer, context: Comparison): Method | undefined {

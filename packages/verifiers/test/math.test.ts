@@ -24,6 +24,7 @@ describe('the table', () => {
     expect(equivalent('\\frac12', '0.5')?.method).toBe('exact');
     expect(equivalent('\\sqrt8', '2\\sqrt2')?.method).toBe('numeric');
     expect(equivalent('2x', 'x+x')?.method).toBe('sampled');
+    expect(equivalent('(x+1)^2', 'x^2+1')).toEqual({ equal: false, method: 'sampled' });
     expect(equivalent('(2x,1/2)', '(x+x,0.5)')?.method).toBe('sampled');
   });
 
