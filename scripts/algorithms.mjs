@@ -16,8 +16,8 @@ export function algorithmsPage({ estimators, losses, confidenceRewards, rewards,
     ['Advantage estimators', 'advantages', estimators, estimatorText],
     ['Losses of tokens', 'losses', losses.filter(({ per }) => per === 'token'), lossText],
     ['Losses of responses, pairs and distributions', 'losses', losses.filter(({ per }) => per !== 'token'), lossText],
-    ['Rewards of texts', 'rewards', rewards, rewardText],
-    ['Rewards that need a parser', 'verifiers', verifiers, rewardText],
+    ['Rewards of texts', 'rewards', Object.values(rewards), rewardText],
+    ['Rewards that need a parser', 'verifiers', Object.values(verifiers), rewardText],
     ['Confidence-weighted rewards of classification', 'rewards', Object.values(confidenceRewards), confidenceText],
   ];
   const count = sections.reduce((sum, [, , entries]) => sum + entries.length, 0);
@@ -45,7 +45,8 @@ const estimatorText =
 const lossText =
   'From `@tsrl/losses`: differentiable functions of tensors. All are indifferent to the order of the rows, to padding ' +
   'and to what stands there (NaN too), leave their inputs alone, leak nothing, and have the gradients of a float64 ' +
-  'oracle; the parts of a batch add up to the whole, unless the column says otherwise.';
+  'oracle; the parts of a batch add up to the whole (*parts*), and a small step against the gradient lowers the loss ' +
+  '(*descent*), unless the column says otherwise, and why.';
 const rewardText = 'Samples in, one number or `null` ("does not apply") each out.';
 const confidenceText =
   'From `@tsrl/rewards`: the family that BinaryPPO draws from. p is the probability of the label, p_a that of the action, ' +
@@ -74,7 +75,7 @@ function sectionText([title, name, entries, text], goldens) {
     '',
     text,
     '',
-    ...table(['function', 'formula', 'source', 'also keeps', 'golden files'], rows),
+    ...table(['function', 'formula', 'source', 'laws', 'golden files'], rows),
     ...(differences.length > 0
       ? ['', '### Where references differ', '', ...differences.map(([one, said]) => `- \`${one}\`: ${prose(said)}`)]
       : []),
@@ -82,8 +83,13 @@ function sectionText([title, name, entries, text], goldens) {
 }
 
 /** What an entry declares beyond what all of its registry keep. */
-function promises({ laws = [], ...entry }) {
-  return [...laws, ...(entry.batch ? [`needs the ${entry.batch} of the whole batch`] : [])];
+function promises({ laws = [], excused = {}, variants = {} }) {
+  const names = Object.keys(variants);
+  return [
+    ...laws,
+    ...Object.entries(excused).map(([law, reason]) => `not *${law}*: ${reason}`),
+    ...(names.length > 0 ? [`also under the laws: ${names.join(', ')}`] : []),
+  ];
 }
 
 /** Public functions that are no entries: they take no rows, or are a part of those that do. */

@@ -59,7 +59,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       const root = resolve(here, '..');
       const { source, test, list } = newAlgorithm(kind, name, root);
       // Lines break elsewhere with longer names.
-      execFileSync(join(root, 'node_modules/.bin/biome'), ['check', '--write', source, test, list], { stdio: 'ignore' });
+      execFileSync(join(root, 'node_modules/.bin/biome'), ['check', '--write', source, test, list], {
+        stdio: 'ignore',
+      });
       const at = (path) => relative(root, path);
       const project = `@tsrl/${packages[kind]}`;
       console.log(`${at(source)}   the formula: put yours there

@@ -26,6 +26,10 @@ export const tokenSweeps: readonly Sweep[] = [
 export const exampleSweeps: readonly Sweep[] = [
   { size: 'B', fixed: 'a number for each row', shapes: from(4096, 6).map((B) => ({ B, T: 1, V: 1 })) },
 ];
+/** Samples of text. */
+export const sampleSweeps: readonly Sweep[] = [
+  { size: 'B', fixed: 'a text for each row', shapes: from(256, 5).map((B) => ({ B, T: 1, V: 1 })) },
+];
 export const vocabularySweeps: readonly Sweep[] = [
   { size: 'V', fixed: '32 tokens', shapes: from(4096, 6).map((V) => ({ B: 1, T: 32, V })) },
 ];

@@ -3,10 +3,19 @@ import { estimators } from '@tsrl/advantages/registry';
 import { createRng } from '@tsrl/core';
 import { fromLogits, ppoClip } from '@tsrl/losses';
 import { losses } from '@tsrl/losses/registry';
-import { confidenceRewards } from '@tsrl/rewards/registry';
+import { confidenceRewards, rewards } from '@tsrl/rewards/registry';
 import { entropy, selectiveLogSoftmax } from '@tsrl/tensor';
+import { verifiers } from '@tsrl/verifiers/registry';
 import { startBackend } from '../backend.js';
-import { exampleSweeps, type Grower, measureGrowth, type Shape, tokenSweeps, vocabularySweeps } from '../growth.js';
+import {
+  exampleSweeps,
+  type Grower,
+  measureGrowth,
+  type Shape,
+  sampleSweeps,
+  tokenSweeps,
+  vocabularySweeps,
+} from '../growth.js';
 import type { Runner } from '../interleave.js';
 import { ids, numbers } from '../kernels/operation.js';
 import type { Suite } from '../suite.js';
@@ -45,6 +54,19 @@ const registered: readonly Grower[] = [
           if (Number.isNaN(sum)) throw new Error(`${name} gives NaN`); // the sum must be seen, or V8 drops the loop
         };
         return { run, dispose: () => {} };
+      },
+    }),
+  ),
+  ...[...Object.values(rewards), ...Object.values(verifiers)].map(
+    ({ name, example, score }): Grower => ({
+      subject: name,
+      pass: 'forward',
+      detail: 'reward of samples, on the host',
+      sweeps: sampleSweeps,
+      prepare({ B }) {
+        const rng = createRng(0);
+        const samples = Array.from({ length: B }, () => example(rng));
+        return { run: async () => void (await score(samples)), dispose: () => {} };
       },
     }),
   ),

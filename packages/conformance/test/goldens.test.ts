@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { families, familyOf, type Report, runDirectory } from '../src/index.ts';
+import { conformancePage, families, familyOf, type Report, runDirectory } from '../src/index.ts';
 
 const folder = fileURLToPath(new URL('../../../../shared/goldens', import.meta.url));
 
@@ -23,6 +23,12 @@ describe.skipIf(!existsSync(folder))('published golden files (skipped without ..
     expect(report.files).toHaveLength(91);
     expect(mapped).toHaveLength(91);
     expect(new Set(mapped.map(({ file }) => familyOf(file)))).toEqual(new Set(families));
+  });
+
+  test('docs/conformance.md has these numbers', () => {
+    const written = readFileSync(new URL('../../../docs/conformance.md', import.meta.url), 'utf8');
+    const summary = conformancePage(report).match(/^\*\*.*\*\*$/m)?.[0];
+    expect(summary !== undefined && written.includes(summary), 'run `npm run conformance` with --page').toBe(true);
   });
 
   test('at most 2 % of the cases differ by decision', () => {
