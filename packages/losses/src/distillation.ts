@@ -60,7 +60,7 @@ export interface DistillationInputs {
  * A token that one of the two cannot produce (−∞) counts as one of log-prob −10⁴, so that the loss stays finite.
  *
  * Differences: TRL's GKD without labels divides by the rows instead of the tokens, and its `mean` also by V. Its
- * tail bucket is log(1 − Σ p) with 1e-7 as the least rest; here it is the sum over the other tokens.
+ * tail is log(1 − Σ p), here the sum over the other tokens, which keeps its digits; both are at least 1e-7.
  *
  * Metric: `divergence`, the mean over the mask.
  *
@@ -102,6 +102,9 @@ export function distillation({
   };
 }
 
+/** The other tokens together have a probability of 1e-7 at least: the forward divergence stays bounded where the student has none left. */
+const LEAST_REST = Math.log(1e-7);
+
 /** Log-probs of both at the student's K likeliest tokens, [B, T, K], and of all other tokens together with a tail. */
 function likeliest(
   logits: tf.Tensor3D,
@@ -118,7 +121,7 @@ function likeliest(
     // The sum over the others: 1 − Σ p has no digits where the rest is small.
     const others = tf.where(chosen, tf.fill(of.shape, Number.NEGATIVE_INFINITY), of) as tf.Tensor3D;
     const rest = tf.sub<PerToken>(logNormalizer(others, { temperature }), logNormalizer(of, { temperature }));
-    return tf.concat([logProbs, tf.expandDims(zeroMasked(rest, mask), -1)], -1);
+    return tf.concat([logProbs, tf.expandDims(tf.maximum(zeroMasked(rest, mask), LEAST_REST), -1)], -1);
   };
   return [at(logits), at(teacherLogits)];
 }

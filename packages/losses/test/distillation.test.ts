@@ -73,7 +73,7 @@ function rowLoss(
     const mass = sum(kept.map(Math.exp));
     if (!tail) return kept.map((lp) => lp - Math.log(mass));
     const rest = logProbs.filter((_, v) => !top.includes(v));
-    return [...kept, Math.log(sum(rest.map(Math.exp)))];
+    return [...kept, Math.log(Math.max(1e-7, sum(rest.map(Math.exp))))];
   };
   return divergence(of(p), of(q), beta);
 }
@@ -126,8 +126,7 @@ describe('distillation', () => {
       (batch, beta, temperature, wanted, tail) => {
         const { logits, teacher, mask } = batch;
         const size = logits[0]?.length as number;
-        // The oracle has no logarithm of an empty rest: the next test.
-        const topK = Math.min(wanted, size - 1);
+        const topK = Math.min(wanted, size);
         const options = { beta, temperature, topK, tail };
         const tokens = Math.max(1, sum(mask));
         const value = (x: ArrayLike<number>): number =>
@@ -154,6 +153,13 @@ describe('distillation', () => {
       expect(maxError([chosen.loss], [full.loss], float32)).toBeLessThan(1);
       expect(maxError(chosen.gradient, full.gradient, float32)).toBeLessThan(1);
     });
+  });
+
+  test('a rest that the student finds impossible costs no more than one of 1e-7, and teaches nothing', () => {
+    const batch = inputsOf({ logits: [[30, 0, 0]], teacher: [[0, 0, 0]], mask: [1] });
+    const { loss, gradient } = run(distillation({ beta: 0, topK: 1 }), batch, 'logits');
+    expect(loss).toBeCloseTo((Math.log(1 / 3) + 2 * (Math.log(2 / 3) - Math.log(1e-7))) / 3, 5);
+    expect(gradient.every((g) => Math.abs(g) < 1e-6)).toBe(true);
   });
 
   test('the numbers of the specification', () => {
