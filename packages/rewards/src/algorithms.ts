@@ -1,4 +1,5 @@
 // One line per idea: what stands here is public, under the law suite, in the benchmarks and in the reference table.
+export * from './bleu.js';
 export * from './code-tests.js';
 export * from './constant-reward.js';
 export * from './cosine-length.js';
@@ -13,6 +14,7 @@ export * from './power.js';
 export * from './printed.js';
 export * from './prob-reward.js';
 export * from './repetition-penalty.js';
+export * from './rouge.js';
 export * from './soft-overlong.js';
 export * from './surprise.js';
 export * from './tag-format.js';

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   afterReasoning,
   answerLine,
+  bleu,
   boxedAnswer,
   choiceLetter,
   type Extractor,
@@ -19,6 +20,7 @@ import {
   numericMatch,
   parseNumber,
   questionAnswerText,
+  rouge,
   tagFormat,
   taggedAnswer,
   thinkFormat,
@@ -311,6 +313,50 @@ describe('matches and formats', () => {
         { completion: 'x', answer: null },
       ]),
     ).toEqual([1, null]);
+  });
+
+  test('rouge: oracles that try every subsequence, and count n-grams one by one', () => {
+    const words = fc.array(fc.constantFrom('x', 'y', 'z'), { minLength: 1, maxLength: 7 });
+    const f = (matches: number, a: number, b: number): number => (matches === 0 ? 0 : (2 * matches) / (a + b));
+    const longest = (a: readonly string[], b: readonly string[]): number => {
+      if (a.length === 0 || b.length === 0) return 0;
+      if (a[0] === b[0]) return 1 + longest(a.slice(1), b.slice(1));
+      return Math.max(longest(a.slice(1), b), longest(a, b.slice(1)));
+    };
+    forAll([words, words], (a, b) => {
+      const sample = { completion: a.join(' '), answer: b.join(' ') };
+      expect(rouge()([sample])[0]).toBeCloseTo(f(longest(a, b), a.length, b.length), 12);
+      const pairs = (of: readonly string[]): string[] => of.slice(1).map((word, i) => `${of[i]}${word}`);
+      const rest = pairs(b);
+      const matches = pairs(a).filter((pair) => {
+        const at = rest.indexOf(pair);
+        if (at >= 0) rest.splice(at, 1);
+        return at >= 0;
+      }).length;
+      expect(rouge({ kind: 2 })([sample])[0]).toBeCloseTo(f(matches, a.length - 1, b.length - 1), 12);
+      expect(bleu()([{ ...sample, answer: sample.completion }])[0]).toBe(1);
+    });
+    const [score] = rouge({ beta: 2 })([{ completion: 'x y z', answer: 'x y' }]);
+    expect(score).toBeCloseTo((5 * (2 / 3)) / (1 + 4 * (2 / 3)), 12);
+    expect(
+      rouge()([
+        { completion: '', answer: 'x' },
+        { completion: 'x', answer: null },
+      ]),
+    ).toEqual([0, null]);
+    expect(() => rouge({ kind: 0 })).toThrow("rouge: kind must be 'L' or a positive integer; got 0");
+    expect(() => rouge({ beta: 0 })).toThrow('rouge: beta must be positive and finite; got 0');
+  });
+
+  test('bleu: by hand', () => {
+    const of = (completion: string, answer: string | string[], options = {}): number =>
+      bleu(options)([{ completion, answer }])[0] as number;
+    // 1-grams 3/4, 2-grams (1 + 1)/(3 + 1), 3-grams (0 + 1)/(2 + 1), 4-grams (0 + 1)/(1 + 1); no brevity.
+    expect(of('x y z z', 'x y q z')).toBeCloseTo((0.75 * 0.5 * (1 / 3) * 0.5) ** 0.25, 12);
+    expect(of('x y', 'x y z', { order: 1 })).toBeCloseTo(Math.exp(-0.5), 12);
+    expect(of('x', ['y', 'x'], { order: 1 })).toBe(1);
+    expect([of('', 'x'), of('y', 'x')]).toEqual([0, 0]);
+    expect(() => bleu({ order: 0 })).toThrow('bleu: order must be a positive integer; got 0');
   });
 
   test('formats', () => {

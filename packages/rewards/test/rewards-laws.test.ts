@@ -5,6 +5,7 @@ import { rewardLaws } from './reward-laws.ts';
 
 test('the registry holds every reward under its own name, apart from the confidence family', () => {
   expect(Object.keys(rewards).sort()).toEqual([
+    'bleu',
     'codeTests',
     'cosineLength',
     'exactMatch',
@@ -12,6 +13,7 @@ test('the registry holds every reward under its own name, apart from the confide
     'historyLength',
     'numericMatch',
     'repetitionPenalty',
+    'rouge',
     'softOverlong',
     'tagFormat',
     'targetLength',

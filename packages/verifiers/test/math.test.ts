@@ -98,6 +98,59 @@ describe('bounds', () => {
     }
   });
 
+  test('any row of signs is read or not, and never fails', () => {
+    const signs = fc.constantFrom(
+      ...[
+        '1',
+        '23',
+        '.',
+        'x',
+        'e',
+        'f',
+        '+',
+        '-',
+        '*',
+        '/',
+        '^',
+        '_',
+        '!',
+        '(',
+        ')',
+        '[',
+        ']',
+        '{',
+        '}',
+        '|',
+        ',',
+        '=',
+      ],
+      ...[
+        '\\frac',
+        '\\sqrt',
+        '\\sin',
+        '\\log',
+        '\\exp',
+        '\\pi',
+        '\\{',
+        '\\}',
+        '\\pm',
+        '\\cup',
+        '\\infty',
+        '\\text{ab}',
+        '%',
+        ' ',
+        '$',
+      ],
+    );
+    const row = fc.array(signs, { maxLength: 25 }).map((parts) => parts.join(''));
+    forAll([row, row], (a, b) => {
+      const there = equivalent(a, b);
+      const back = equivalent(b, a);
+      if (there !== null && back !== null) expect(there.equal).toBe(back.equal);
+      expect(isEqual(a, a)).toBe(true);
+    });
+  });
+
   test('huge numbers are unequal, not fatal', () => {
     for (const huge of [
       '2^{1000000000}',
