@@ -29,10 +29,11 @@ const UNICODE: Readonly<Record<string, string>> = {
 const LAYOUT =
   /(\\\\)|\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits|quad|qquad)(?![A-Za-z])|\\[,;:! ]|~/g;
 
+const DEGREES = /(\\(?:sin|cos|tan|cot|sec|csc)\s*[({]?\s*)(\d+(?:\.\d+)?)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)/g;
+
 /**
  * LaTeX, or plain text with mathematics, in one spelling: Unicode signs as commands, layout gone, `\dfrac` as `\frac`,
- * mathematics out of its dollars and out of a box, brackets as plain brackets, no full stop at the end. In time linear
- * in the length.
+ * mathematics out of its dollars and out of a box, brackets as plain brackets, no full stop at the end.
  */
 export function latexText(text: string): string {
   let s = '';
@@ -59,6 +60,8 @@ export function latexText(text: string): string {
     .replace(/\\gt(?![A-Za-z])/g, '>')
     .replace(/\\(?:dots|ldots|cdots)(?![A-Za-z])/g, '');
   s = s.replace(/\\(sin|cos|tan)\s*\^\s*(?:\{\s*-\s*1\s*\}|-1(?!\d))/g, '\\arc$1 ');
+  // Degrees inside of a function are part of the number; elsewhere they are its unit.
+  s = s.replace(DEGREES, '$1($2\\cdot\\pi/180)');
   s = s.replace(/\s+/g, ' ').trim();
   s = s.replace(/(?<=[^.])\.$/, '').trim();
   return /^\\boxed\{[^{}]*\}$/.test(s) ? s.slice(7, -1).trim() : s;
@@ -67,7 +70,7 @@ export function latexText(text: string): string {
 /** The mathematics of `the answer is $x$`, where nothing beside it is mathematics. */
 function outOfDollars(text: string): string {
   const parts = text.replaceAll('$$', '$').split('$');
-  if (parts.length !== 3) return parts.length === 2 ? text : text.replaceAll('$$', '$');
+  if (parts.length !== 3) return parts.length % 2 === 1 ? parts.join('') : text;
   const [before = '', inside = '', after = ''] = parts;
   return /[\d\\=]/.test(before + after) ? text : `${inside}${after.trim() === '' ? '' : ` ${after}`}`.trim();
 }

@@ -36,7 +36,7 @@ export type MathEquivalence = (answer: string, gold: string) => Equivalence | nu
  * missing on one side; two units must agree.
  *
  * There is no symbolic algebra: formulas are equal when they agree at six fixed points. i is a variable, `\log` has
- * base 10, angles are in radians, (−8)^{1/3} is −2.
+ * base 10, angles are in radians unless degrees are written, (−8)^{1/3} is −2.
  *
  * Everything is bounded: characters, depth, parts, digits, powers. Hostile input is unreadable, and ends: an answer takes
  * 0.3 s at worst (measured), 2 ms as a rule.

@@ -21,30 +21,45 @@ export interface Verdict {
   readonly method: 'exact' | 'numeric' | 'sampled';
 }
 
+/** So many formulas are remembered: a group of completions shares its gold answer, and most of its answers. */
+const REMEMBERED = 512;
+
 /**
  * A parser of formulas. The library only parses: its evaluation of 2^{1000000000} takes all memory. It needs 20 ms to
- * be made, once, when the first formula comes.
+ * be made, once, when the first formula comes, and a millisecond for each formula that it has not just seen.
  */
 export function expressionParser(): ParseExpression {
   let engine: ComputeEngine | undefined;
-  return (latex) => {
+  const seen = new Map<string, Expression | undefined>();
+  const read = (latex: string): Expression | undefined => {
     const pieces = scalarShape(latex);
     if (pieces === undefined) return undefined;
     engine ??= new ComputeEngine();
-    const trees: MathJson[] = [];
-    for (const piece of pieces) {
-      const isNumber = /^-?[\d.]/.test(piece);
-      trees.push(isNumber ? { num: piece } : filled(engine.parse(piece, { canonical: false }).json as MathJson, trees));
-    }
-    const tree = trees.at(-1) as MathJson;
-    const names = new Set<string>();
-    const point = evaluate(tree, (name) => {
-      names.add(name);
-      return 1;
-    });
-    if (point === undefined) return undefined;
-    return { tree, value: names.size === 0 ? point : undefined, decimal: /\d\.\d|(?:^|\D)\.\d/.test(latex) };
+    return expressionOf(latex, pieces, engine);
   };
+  return (latex) => {
+    if (seen.has(latex)) return seen.get(latex);
+    const expression = read(latex);
+    if (seen.size >= REMEMBERED) seen.delete(seen.keys().next().value as string);
+    seen.set(latex, expression);
+    return expression;
+  };
+}
+
+function expressionOf(latex: string, pieces: readonly string[], engine: ComputeEngine): Expression | undefined {
+  const trees: MathJson[] = [];
+  for (const piece of pieces) {
+    const isNumber = /^-?[\d.]/.test(piece);
+    trees.push(isNumber ? { num: piece } : filled(engine.parse(piece, { canonical: false }).json as MathJson, trees));
+  }
+  const tree = trees.at(-1) as MathJson;
+  const names = new Set<string>();
+  const point = evaluate(tree, (name) => {
+    names.add(name);
+    return 1;
+  });
+  if (point === undefined) return undefined;
+  return { tree, value: names.size === 0 ? point : undefined, decimal: /\d\.\d|(?:^|\D)\.\d/.test(latex) };
 }
 
 /** The tree with the trees of its pieces in place of their names. Pieces are in no other piece twice. */

@@ -1,5 +1,5 @@
 /** A formula is looked at up to this many characters (the library is quadratic: 200 take it 0.1 s), and this deep. */
-export const MAX_LENGTH = 200;
+const MAX_LENGTH = 200;
 export const MAX_DEPTH = 12;
 
 const FUNCTIONS = new Set(
@@ -56,7 +56,7 @@ interface Frame {
 type State = 'operand' | 'after' | 'function';
 
 /** Stands for the piece of this number inside of another. */
-export const placeholder = (piece: number): string => String.fromCharCode(PLACEHOLDERS + piece);
+const placeholder = (piece: number): string => String.fromCharCode(PLACEHOLDERS + piece);
 /** The number of the piece that a symbol stands for. */
 export const pieceOf = (symbol: string): number => symbol.charCodeAt(0) - PLACEHOLDERS;
 /** Korean syllables: letters to the library, and in no formula. */

@@ -114,6 +114,10 @@ export const equal: readonly (readonly [answer: string, gold: string])[] = [
   ['\\frac{-1}{2}', '-\\frac{1}{2}'],
   ['1.0e3', '1000'],
   ['101_2', '101_{2}'],
+  ['\\sin 30^\\circ', '\\frac12'],
+  ['\\tan(45^{\\circ})', '1'],
+  ['$x=1$ and $x=2$', '1,2'],
+  ['\\frac{n!}{(n-2)!}', 'n(n-1)'],
 ];
 
 /** Answers that are not, close as they look. */
