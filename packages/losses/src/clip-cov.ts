@@ -55,7 +55,7 @@ export interface ClipCovInputs extends PolicyInputs {
  * Metrics: those of `ppoClip`, and `droppedFraction`, over the mask.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Cui et al. 2025, arXiv:2505.22617, equations 10 and 11
+ * @see Cui et al. 2025, arXiv:2505.22617, Clip-Cov
  */
 export function clipCov({ aggregate = tokenMean, ...options }: ClipCovOptions = {}): Loss<ClipCovInputs> {
   const { clipLow, clipHigh } = checked('clipCov', options);

@@ -48,7 +48,7 @@ export interface FlowRlInputs extends RatioInputs {
  * Metrics over the responses: `residual`, the mean of |…|; `weightMean`.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Zhu et al. 2025, arXiv:2509.15207, equation 6
+ * @see Zhu et al. 2025, arXiv:2509.15207
  */
 export function flowRl({ beta = 15, maxWeight = 10 }: FlowRlOptions = {}): Loss<FlowRlInputs> {
   for (const [name, value] of Object.entries({ beta, maxWeight })) {

@@ -47,7 +47,7 @@ export interface GmpoOptions {
  * `approxKl` (k3 of the old policy to the new one), `ratioMean` (exp of the mean of d').
  *
  * @throws OptionError when built, ShapeError when called
- * @see Zhao et al. 2025, arXiv:2507.20673, equation 4 and algorithm 1
+ * @see Zhao et al. 2025, arXiv:2507.20673
  */
 export function gmpo({
   clipLow = 0.4,

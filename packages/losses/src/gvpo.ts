@@ -35,10 +35,10 @@ export interface GvpoInputs extends RatioInputs {
  * Differences: verl's recipe sums over all rows and divides by k − 1 only, so that its loss grows with the number of
  * groups.
  *
- * Metrics: `rewardMean`, the mean of |x_i|; `singletonGroups`, the groups of one response.
+ * Metrics: `absReward`, the mean of |x_i|; `singletonGroups`, the groups of one response.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Zhang et al. 2025, arXiv:2504.19599, equation 10
+ * @see Zhang et al. 2025, arXiv:2504.19599
  */
 export function gvpo({ beta = 0.1 }: GvpoOptions = {}): Loss<GvpoInputs> {
   if (!(beta > 0 && beta < Number.POSITIVE_INFINITY)) {
@@ -68,7 +68,7 @@ export function gvpo({ beta = 0.1 }: GvpoOptions = {}): Loss<GvpoInputs> {
       return {
         loss: meanOfRows(perSequence as PerSequence, mask, context),
         metrics: {
-          rewardMean: meanOfRows(tf.abs(stopGradient(reward)), mask, {}),
+          absReward: meanOfRows(tf.abs(stopGradient(reward)), mask, {}),
           singletonGroups: tf.sum<tf.Scalar>(alone),
         },
       };

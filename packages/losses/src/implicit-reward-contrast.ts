@@ -48,7 +48,7 @@ export interface ImplicitRewardContrastInputs {
  * Metric: `accuracy`, the share of the responses on the right side of their baseline.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Cui et al. 2025, arXiv:2502.01456, section 3 and appendix on implicit reward models
+ * @see Cui et al. 2025, arXiv:2502.01456
  */
 export function implicitRewardContrast({
   beta = 0.05,
@@ -86,6 +86,8 @@ export interface GroupScores {
 
 /** The mean score of the wrong responses of the group for a right one, of the right ones for a wrong one; 0 of none. */
 export function oppositeMeans({ labels, groupScores, groupLabels }: GroupScores): Float64Array {
+  expectLength('oppositeMeans', 'groupScores', groupScores, labels.length);
+  expectLength('oppositeMeans', 'groupLabels', groupLabels, labels.length);
   return Float64Array.from(labels, (label, i) => {
     const others = groupLabels[i] as ArrayLike<number>;
     const opposite = Array.from(groupScores[i] as ArrayLike<number>).filter((_, j) =>
@@ -100,6 +102,7 @@ export function oppositeMeans({ labels, groupScores, groupLabels }: GroupScores)
  * when the best of n is taken. `values` are Q, or the labels.
  */
 export function bestOfNWeights(values: ArrayLike<number>, groupValues: readonly ArrayLike<number>[]): Float64Array {
+  expectLength('bestOfNWeights', 'groupValues', groupValues, values.length);
   return Float64Array.from(values, (value, i) => {
     const group = Array.from(groupValues[i] as ArrayLike<number>);
     return group.length * (group.filter((other) => other <= value).length / group.length) ** (group.length - 1);

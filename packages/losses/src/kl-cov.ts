@@ -43,7 +43,7 @@ export interface KlCovOptions {
  * Metrics over the mask: `penalizedFraction`, `absKl` (mean of |log ρ|), `approxKl` and `ratioMean` as in `ppoClip`.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Cui et al. 2025, arXiv:2505.22617, equations 12 and 13
+ * @see Cui et al. 2025, arXiv:2505.22617, KL-Cov
  */
 export function klCov({ fraction = 2e-4, beta = 1, aggregate = tokenMean }: KlCovOptions = {}): Loss<PolicyInputs> {
   if (!(fraction >= 0 && fraction <= 1)) throw new OptionError('klCov', 'fraction', 'in [0, 1]', fraction);

@@ -21,7 +21,7 @@ export interface OffPolicyMaskOptions {
  * TRL's `off_policy_mask_threshold`.
  *
  * @throws OptionError unless the threshold is a number, ShapeError
- * @see DeepSeek-AI 2025 (DeepSeek-V3.2), arXiv:2512.02556, equation 9
+ * @see DeepSeek-AI 2025 (DeepSeek-V3.2), arXiv:2512.02556
  */
 export function offPolicyMask(inputs: PolicyInputs, { threshold }: OffPolicyMaskOptions): PerToken {
   if (Number.isNaN(threshold)) throw new OptionError('offPolicyMask', 'threshold', 'a number', threshold);

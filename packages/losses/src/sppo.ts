@@ -32,7 +32,7 @@ export interface SppoInputs extends RatioInputs {
  * Metric: `residual`, the mean over the responses of |…|.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Wu et al. 2024, arXiv:2405.00675, equation 4.7
+ * @see Wu et al. 2024, arXiv:2405.00675
  */
 export function sppo({ eta = 1 }: SppoOptions = {}): Loss<SppoInputs> {
   if (!(eta > 0 && eta < Number.POSITIVE_INFINITY)) throw new OptionError('sppo', 'eta', 'positive and finite', eta);

@@ -614,6 +614,15 @@ test('errors say what is wrong', () => {
   expect(() => implicitRewardContrast({ beta: 0 })).toThrow(
     'implicitRewardContrast: beta must be positive and finite; got 0',
   );
+  expect(() => oppositeMeans({ labels: [1], groupScores: [], groupLabels: [[1]] })).toThrow(
+    'oppositeMeans: groupScores',
+  );
+  expect(() => oppositeMeans({ labels: [1], groupScores: [[1]], groupLabels: [] })).toThrow(
+    'oppositeMeans: groupLabels',
+  );
+  expect(() => bestOfNWeights([1], [])).toThrow('bestOfNWeights: groupValues');
+  expect(() => pairAccuracy({ scores: [1], labels: [], groups: [0] })).toThrow('pairAccuracy: labels');
+  expect(() => pairAccuracy({ scores: [1], labels: [1], groups: [] })).toThrow('pairAccuracy: groups');
   tf.tidy(() => {
     const x: PerToken = tf.zeros([2, 3]);
     const inputs = { logProbs: x, oldLogProbs: x, advantages: x, mask: x, draws: x };
