@@ -33,7 +33,7 @@ export interface MiniLlmOptions {
  *
  * over valid tokens; without `lengthNormalized` only the upper sum.
  *
- * Metrics: `reward`, the mean of r over the valid tokens, and `tokens`, their number.
+ * Metrics: `reward`, the mean of r over the valid tokens, `tokens`, their number, and `emptyRows` without one.
  *
  * Differences: TRL's gamma is 0 by default, where it takes r itself. It discounts from the start of the response
  * (`discountFrom: 'response'`, which normalising cancels), and a masked token has length 1e-4 (`maskedLength`; a masked
@@ -64,6 +64,7 @@ export function miniLlm(
   const data = new Float64Array(rows * columns);
   let total = 0;
   let tokens = 0;
+  let emptyRows = 0;
   for (let row = 0; row < rows; row++) {
     let sum = 0;
     let length = 0;
@@ -85,13 +86,14 @@ export function miniLlm(
       valid.push(at);
     }
     tokens += valid.length;
+    if (valid.length === 0) emptyRows += 1;
     if (discountFrom === 'response' && !lengthNormalized && gamma > 0) {
       valid.forEach((at, i) => {
         data[at] = (data[at] as number) * gamma ** (valid.length - 1 - i);
       });
     }
   }
-  return { advantages: { rows, columns, data }, metrics: { reward: total / Math.max(1, tokens), tokens } };
+  return { advantages: { rows, columns, data }, metrics: { reward: total / Math.max(1, tokens), tokens, emptyRows } };
 }
 
 export const miniLlmEntry: EstimatorEntry<MiniLlmInputs> = {

@@ -22,7 +22,8 @@ export interface OpoInputs extends GroupInputs {
  * n. For equal lengths it is the mean, as in `drGrpo`; so it is where no response of the group has a token. For
  * strictly on-policy training.
  *
- * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards`, and `emptyGroups` without a token.
+ * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards`, `emptyRows` and `emptyGroups` without a
+ * token.
  *
  * Differences: verl has baseline 0 for a group of one (`singleton: 'raw'`), and divides 0 by 0 for one without tokens.
  *
@@ -55,7 +56,8 @@ export function opo(
   const { advantages, metrics } = relativeToGroup('opo', { rewards, groups }, { singleton }, (reward, own, group) => {
     return reward - own.mean - (deviations[group] as number) / Math.max(1, tokens[group] as number);
   });
-  return { advantages, metrics: { ...metrics, emptyGroups: tokens.filter((n) => n === 0).length } };
+  const emptyOf = (counts: Float64Array): number => counts.filter((n) => n === 0).length;
+  return { advantages, metrics: { ...metrics, emptyRows: emptyOf(lengths), emptyGroups: emptyOf(tokens) } };
 }
 
 export const opoEntry: EstimatorEntry<OpoInputs> = {

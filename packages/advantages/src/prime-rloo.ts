@@ -40,7 +40,7 @@ export interface PrimeRlooOptions {
  *
  * A response without tokens counts as p̄ = 0. A group of one has nothing to be compared with: its rewards count as 0.
  *
- * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards` of the outcomes.
+ * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards` of the outcomes, and `emptyRows` without a token.
  *
  * Differences: verl's recipe divides 0 by 0 for a group of one and for a response without tokens.
  *
@@ -83,7 +83,8 @@ export function primeRloo(
     return processWeight * p + outcomeWeight * r;
   });
   const returns = discountedReturns({ rewards: { ...mask, data: combined }, mask });
-  return { advantages: whiten(returns, mask), returns, metrics: groupMetrics(outcome) };
+  const emptyRows = lengths.filter((n) => n === 0).length;
+  return { advantages: whiten(returns, mask), returns, metrics: { ...groupMetrics(outcome), emptyRows } };
 }
 
 export const primeRlooEntry: EstimatorEntry<PrimeRlooInputs> = {

@@ -1,4 +1,4 @@
-import { DataError, expectLength, OptionError } from '@tsrl/core';
+import { DataError, expectLength, OptionError, ShapeError } from '@tsrl/core';
 import { type GroupIds, type GroupMoments, momentsOfGroups } from './group-moments.js';
 import type { Rewards } from './rewards-input.js';
 
@@ -20,6 +20,7 @@ export function ratesByGroup(
   if (!(high - low > 0 && high - low < Number.POSITIVE_INFINITY)) {
     throw new OptionError(who, 'range', 'two finite numbers, the lower one first', [low, high]);
   }
+  if (groups.length === 0) throw new ShapeError(who, name, 'of at least one response', 'length 0');
   expectLength(who, name, rewards, groups.length);
   const scores = Array.from(rewards, (reward, i) => {
     if (reward === null) return null;

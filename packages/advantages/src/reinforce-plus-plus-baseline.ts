@@ -33,7 +33,8 @@ export interface ReinforcePlusPlusBaselineOptions extends GroupOptions {
  * tokens counts in no statistic of the batch and gets 0. A variance of at most 1e-12 gives 0 everywhere. `spread`
  * brings the advantages to the tokens.
  *
- * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards`, `mean` and `std` of c, `whitened` 1 or 0.
+ * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards`, `mean` and `std` of c, `whitened` 1 or 0,
+ * `emptyRows` without a token.
  *
  * Differences: verl leaves the reward of a group of one as it is (`singleton: 'raw'`). OpenRLHF takes
  * `variance: 'population'`; other implementations `unit: 'responses'`.
@@ -62,13 +63,18 @@ export function reinforcePlusPlusBaseline(
   const { advantages, metrics } = relativeToGroup(who, { rewards, groups }, { singleton }, (r, { mean }) => r - mean);
   const column = (data: Float64Array): Grid => ({ rows: mask.rows, columns: 1, data });
   const centered = column(advantages);
-  const weights = column(
-    tokensPerRow(mask).map((n, row) => (rewards[row] === null ? 0 : unit === 'tokens' ? n : Math.min(n, 1))),
-  );
+  const lengths = tokensPerRow(mask);
+  const weights = column(lengths.map((n, row) => (rewards[row] === null ? 0 : unit === 'tokens' ? n : Math.min(n, 1))));
   const { mean, variance } = weightedMoments(who, 'advantages', centered, weights, kind);
   return {
     advantages: whiten(centered, weights, { variance: kind, epsilon }).data,
-    metrics: { ...metrics, mean, std: Math.sqrt(variance), whitened: variance > NEGLIGIBLE_VARIANCE ? 1 : 0 },
+    metrics: {
+      ...metrics,
+      mean,
+      std: Math.sqrt(variance),
+      whitened: variance > NEGLIGIBLE_VARIANCE ? 1 : 0,
+      emptyRows: lengths.filter((n) => n === 0).length,
+    },
   };
 }
 

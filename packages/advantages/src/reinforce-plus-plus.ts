@@ -6,6 +6,7 @@ import { expectFiniteWhere, expectMask } from './masked-input.js';
 import type { Masking } from './masking.js';
 import { expectEpsilon, NEGLIGIBLE_VARIANCE, type VarianceKind, weightedMoments } from './moments.js';
 import type { ReturnsResult } from './remax.js';
+import { emptyRowsOf } from './tokens-per-row.js';
 import { whiten } from './whiten.js';
 
 /** Inputs of {@link reinforcePlusPlus}; nothing is read where the mask is 0. */
@@ -34,7 +35,7 @@ export interface ReinforcePlusPlusOptions {
  *   R_t = r_t + γ R_{t+1},   A_t = (R_t − mean) / √(variance + ε)
  *
  * Metrics: `mean` and `std` of the rewards to go, `whitened` 1, or 0 where the variance is at most 1e-12 and the
- * advantages are 0.
+ * advantages are 0, and `emptyRows` without a token.
  *
  * Differences: verl is `masked: 'reset'`. OpenRLHF is `masked: 'zero'` with `variance: 'population'`, which it floors
  * at 1e-8 instead of adding ε.
@@ -66,7 +67,12 @@ export function reinforcePlusPlus(
   return {
     advantages: whiten(returns, mask, { variance: kind, epsilon }),
     returns,
-    metrics: { mean, std: Math.sqrt(variance), whitened: variance > NEGLIGIBLE_VARIANCE ? 1 : 0 },
+    metrics: {
+      mean,
+      std: Math.sqrt(variance),
+      whitened: variance > NEGLIGIBLE_VARIANCE ? 1 : 0,
+      emptyRows: emptyRowsOf(mask),
+    },
   };
 }
 

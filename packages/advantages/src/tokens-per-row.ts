@@ -9,3 +9,6 @@ export function tokensPerRow(mask: Grid): Float64Array {
   });
   return tokens;
 }
+
+/** How many rows have no token that counts. */
+export const emptyRowsOf = (mask: Grid): number => tokensPerRow(mask).filter((n) => n === 0).length;
