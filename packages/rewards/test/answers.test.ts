@@ -28,6 +28,7 @@ import {
   wholeText,
   within,
 } from '../src/index.ts';
+import { anyText } from './reward-laws.ts';
 
 const value = (extract: Extractor, text: string): string | undefined => extract(text)?.value;
 
@@ -152,7 +153,7 @@ describe('normal forms', () => {
   test('questionAnswerText', () => {
     expect(questionAnswerText(' The  Eiffel-Tower, an A! ')).toBe('eiffeltower');
     expect(questionAnswerText('ﬁve ５')).toBe('five 5');
-    forAll([fc.string({ unit: 'binary' })], (text) => {
+    forAll([anyText], (text) => {
       const once = questionAnswerText(text);
       // Lower case may bring a new compatibility form to light, once.
       expect(questionAnswerText(questionAnswerText(once))).toBe(questionAnswerText(once));

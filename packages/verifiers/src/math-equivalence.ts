@@ -58,6 +58,7 @@ export function mathEquivalence({
   }
   const parse = expressionParser();
   return (answer, gold) => {
+    if (gold.trim() === '') return null;
     if (answer.trim() === gold.trim()) return { equal: true, method: 'text' };
     if (gold.length > maxLength) return null;
     const goldText = latexText(gold);
