@@ -34,7 +34,7 @@ export interface GspoOptions {
  * Metrics: those of `ppoClip`, of s_i at every token.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Zheng et al. 2025, arXiv:2507.18071, equation 5
+ * @see Zheng et al. 2025, arXiv:2507.18071
  */
 export function gspo(options: GspoOptions = {}): Loss<PolicyInputs> {
   return named('gspo', options, sequenceRatio);
@@ -54,7 +54,7 @@ export function gspo(options: GspoOptions = {}): Loss<PolicyInputs> {
  * Metrics: those of `ppoClip`, of s_i at every token.
  *
  * @throws OptionError when built, ShapeError when called
- * @see Zheng et al. 2025, arXiv:2507.18071, equation 13
+ * @see Zheng et al. 2025, arXiv:2507.18071
  */
 export function gspoToken(options: GspoOptions = {}): Loss<PolicyInputs> {
   return named('gspoToken', options, sequenceTokenRatio);

@@ -25,7 +25,7 @@ import type { RatioInputs } from './policy-inputs.js';
  * TRL calls it `importance_sampling_level="sequence"`.
  *
  * @throws ShapeError when called
- * @see Zheng et al. 2025, arXiv:2507.18071, equation 7
+ * @see Zheng et al. 2025, arXiv:2507.18071
  */
 export function sequenceRatio<Inputs extends RatioInputs>(loss: Loss<Inputs>): Loss<Inputs> {
   return (inputs, context = {}) => {
@@ -51,7 +51,7 @@ export function sequenceRatio<Inputs extends RatioInputs>(loss: Loss<Inputs>): L
  * TRL's experimental `importance_sampling_level="sequence_token"`, and what verl calls `gspo`.
  *
  * @throws ShapeError when called
- * @see Zheng et al. 2025, arXiv:2507.18071, equation 14
+ * @see Zheng et al. 2025, arXiv:2507.18071
  */
 export function sequenceTokenRatio<Inputs extends RatioInputs>(loss: Loss<Inputs>): Loss<Inputs> {
   return (inputs, context = {}) => {
