@@ -69,18 +69,29 @@ describe('onlineDpo and xpo', () => {
   test('are their definitions, in value, gradient and metrics', () => {
     forAll([rows, beta, pairLosses, fc.constantFrom(0, 0.01, 1)], (batch, b, pairLoss, alpha) => {
       const one = (h: number): number => (pairLoss === 'sigmoid' ? softplus(-b * h) : (h - 1 / (2 * b)) ** 2);
-      const value = (x: ArrayLike<number>): number =>
+      const lossOf = (rows: readonly Row[]): number =>
         mean(
-          batch.map(({ ref, otherRef, wins }, i) => {
-            const other = x[batch.length + i] as number;
-            const h = (x[i] as number) - ref - (other - otherRef);
+          rows.map(({ now, ref, other, otherRef, wins }) => {
+            const h = now - ref - (other - otherRef);
             return wins * one(h) + (1 - wins) * one(-h) + alpha * other;
           }),
         );
       const { loss, gradients, metrics } = run(xpo({ beta: b, pairLoss, alpha }), inputsOf(batch), by);
       const at = [...batch.map(({ now }) => now), ...batch.map(({ other }) => other)];
-      expect(maxError([loss], [value(at)], float32)).toBeLessThan(1);
-      expect(maxError(gradients.flat(), finiteDifference(value, at), float32)).toBeLessThan(1);
+      const all = [...at, ...batch.map(({ ref }) => ref), ...batch.map(({ otherRef }) => otherRef)];
+      const moved = (x: ArrayLike<number>): Row[] =>
+        batch.map((row, i) => {
+          const [now, other, ref, otherRef] = [0, 1, 2, 3].map((k) => x[k * batch.length + i] as number);
+          return { ...row, now, other, ref, otherRef } as Row;
+        });
+      // With labels between 0 and 1 the slopes of the two losses cancel.
+      const slopes = (x: ArrayLike<number>): ArrayLike<number> =>
+        finiteDifference(
+          (y) => lossOf(moved([...y, ...Array.from(x).slice(2 * batch.length)])),
+          Array.from(x).slice(0, 2 * batch.length),
+        );
+      expect(errorOf([loss], (x) => [lossOf(moved(x))], all)).toBeLessThan(1);
+      expect(errorOf(gradients.flat(), slopes, all)).toBeLessThan(1);
       const margins = batch.map(
         ({ now, ref, other, otherRef, wins }) => b * (2 * wins - 1) * (now - ref - other + otherRef),
       );
