@@ -75,11 +75,15 @@ function step(
 async function firstUpdates(transform: GradientTransform, grads: Values, at: Values): Promise<Values> {
   const variables = variablesOf(at);
   const tensors = tensorsOf(grads);
-  const result = transform.update(tensors, transform.init(variables), variables);
-  const updates = await read(result.updates);
-  tf.dispose([tensors, result.updates, result.metrics, result.state.tensors] as tf.TensorContainer);
-  tf.disposeVariables();
-  return updates;
+  try {
+    const result = transform.update(tensors, transform.init(variables), variables);
+    const updates = await read(result.updates);
+    tf.dispose([result.updates, result.metrics, result.state.tensors] as tf.TensorContainer);
+    return updates;
+  } finally {
+    tf.dispose(tensors);
+    tf.disposeVariables(); // also of a counterexample: shrinking registers the same names again
+  }
 }
 
 const disposeAll = ({ updates, metrics, state }: TransformResult): void =>
