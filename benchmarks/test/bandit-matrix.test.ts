@@ -17,7 +17,7 @@ const contexts = [
 const best = [1, 0];
 const perContext = 12;
 const steps = 20;
-const stepSize = 0.4;
+const stepSize = 0.25;
 
 /** Estimators that answer another question than which arm earns more, each with the reason. */
 const otherwise: Readonly<Record<string, string>> = {
@@ -57,6 +57,19 @@ function sample(p: readonly number[], spread: number, draw: () => number): reado
   });
 }
 
+function valuesOf(
+  name: string,
+  old: readonly number[],
+  given: Readonly<Record<string, readonly number[]>>,
+): readonly number[] | undefined {
+  if (name in given) return given[name];
+  if (/^(old|ref|rollout|sampling)\w*LogProbs$/.test(name)) return old;
+  if (/^(mask|weights)$|Weights$/.test(name)) return old.map(() => 1);
+  if (name === 'entropy') return old.map(() => 0.5);
+  if (name === 'draws') return old.map((_, i) => (i + 0.5) / old.length);
+  return undefined;
+}
+
 /** One [N, 1] tensor for each input of the loss; the name of one that nothing here can give. */
 function lossInputs(
   entry: LossEntry,
@@ -66,26 +79,14 @@ function lossInputs(
 ): Record<string, tf.Tensor> | string {
   const example = entry.example({ sequences: 2, tokens: 1 }, createRng(0)) as Record<string, tf.Tensor>;
   const old = samples.map(({ response }) => response.tokens[0]?.logProb as number);
-  const column = (values: readonly number[]): tf.Tensor => tf.tensor2d([...values], [values.length, 1]);
   const given: Record<string, tf.Tensor> = {};
-  for (const [name, { shape }] of Object.entries(example)) {
-    const values =
-      name === 'logProbs'
-        ? logProbs
-        : name === 'advantages'
-          ? advantages
-          : /^(old|ref|rollout|sampling)\w*LogProbs$/.test(name)
-            ? old
-            : /^(mask|weights)$/.test(name) || /Weights$/.test(name)
-              ? old.map(() => 1)
-              : name === 'entropy'
-                ? old.map(() => 0.5)
-                : undefined;
+  for (const [name, { shape, dtype }] of Object.entries(example)) {
+    const values = valuesOf(name, old, { logProbs, advantages, groups: samples.map(({ prompt }) => prompt) });
     if (values === undefined) {
       tf.dispose([example, given]);
       return name;
     }
-    given[name] = shape.length === 2 ? column(values) : tf.tensor1d([...values]);
+    given[name] = tf.tensor([...values], shape.length === 2 ? [values.length, 1] : [values.length], dtype);
   }
   tf.dispose(example);
   return given;
@@ -102,7 +103,9 @@ function train(estimator: EstimatorEntry, loss: LossEntry): readonly number[] | 
     if (typeof inputs === 'string') return inputs;
     const { advantages } = estimator.estimate(inputs);
     const flat = Array.from('columns' in advantages ? advantages.data : advantages);
-    // Twice on the same samples, so that ratios leave 1.
+    // Twice on the same samples, so that ratios leave 1. Losses and estimators differ in scale by orders of magnitude,
+    // so the length of the step is set; the second is in proportion to its gradient, which a clip may have taken.
+    let unit = 0;
     for (let epoch = 0; epoch < 2; epoch++) {
       const p = chances();
       const logProbs = samples.map(({ arm, prompt }) =>
@@ -123,12 +126,10 @@ function train(estimator: EstimatorEntry, loss: LossEntry): readonly number[] | 
           0,
         ),
       );
-      const length = Math.hypot(...gradient);
-      // Losses and estimators differ in scale by orders of magnitude: the direction is what is tried here.
-      if (length > 0)
-        theta.forEach((_, i) => {
-          theta[i]! -= ((stepSize / 2) * (gradient[i] as number)) / length;
-        });
+      unit = Math.max(unit, Math.hypot(...gradient));
+      for (const i of theta.keys()) {
+        if (unit > 1e-6) theta[i]! -= (stepSize * (epoch === 0 ? 1 : 0.2) * (gradient[i] as number)) / unit;
+      }
     }
   }
   return chances().map((p, i) => (best[i] === 1 ? p : 1 - p));
