@@ -24,7 +24,7 @@ export const tensorDecisions: readonly Decision[] = [
   },
   {
     name: 'nothing-to-average',
-    files: /^(masked-stats|loss-aggregation|entropy|policy-loss\.vanilla|value-loss)/,
+    files: /^(masked-stats|loss-aggregation|entropy|policy-loss|value-loss)/,
     cases: 'a mask without a single 1, in the batch or in a row that is averaged',
     source: 'NaN (0 / 0)',
     ours: '0, with gradient 0',
@@ -44,7 +44,7 @@ export const tensorDecisions: readonly Decision[] = [
   },
   {
     name: 'functions-not-names',
-    files: /^(loss-aggregation|entropy|policy-loss\.vanilla|value-loss|kl-penalty)/,
+    files: /^(loss-aggregation|entropy|policy-loss|value-loss|kl-penalty)/,
     cases: 'an unknown name of an aggregation or of an estimator',
     source: 'an error',
     ours: 'nothing to call: an unknown function is a compile error',
