@@ -52,8 +52,8 @@ export function binaryCrossEntropy({
       const total = tf.sum<tf.Scalar>(tf.mul(weight, tf.add(asOne, asZero)));
       const right = tf.equal(tf.greater(stopGradient(logits), 0), tf.greater(labels, 0.5));
       return {
-        loss: tf.div<tf.Scalar>(total, sequences ?? logits.size),
-        metrics: { accuracy: tf.mean<tf.Scalar>(tf.cast(right, 'float32')) },
+        loss: tf.div<tf.Scalar>(total, sequences ?? Math.max(logits.size, 1)),
+        metrics: { accuracy: tf.divNoNan<tf.Scalar>(tf.sum(tf.cast(right, 'float32')), logits.size) },
       };
     });
   };

@@ -128,9 +128,9 @@ function likeliest(
 
 /** Whether each of [B, T, V] is among the indices [B, T, K]. */
 function atIndices(indices: tf.Tensor3D, shape: [number, number, number]): tf.Tensor {
-  const [rows, size] = [shape[0] * shape[1], shape[2]];
+  const [rows, size, chosen] = [shape[0] * shape[1], shape[2], indices.shape[2]];
   const starts = tf.reshape(tf.range(0, rows * size, size, 'int32'), [rows, 1]);
-  const places = tf.reshape(tf.add(tf.reshape(indices, [rows, -1]), starts), [-1, 1]);
+  const places = tf.reshape(tf.add(tf.reshape(indices, [rows, chosen]), starts), [rows * chosen, 1]);
   return tf.cast(tf.reshape(tf.scatterND(places, tf.ones([places.size]), [rows * size]), shape), 'bool');
 }
 

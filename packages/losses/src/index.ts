@@ -18,8 +18,8 @@ export { type LengthDesensitizedOptions, lengthDesensitized, type PairMasks } fr
 export { log1mexp } from './log1mexp.js';
 export type { LinearClassifier } from './logistic-regression.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
-export type { PairInputs, PairLengths, PairLogProbs } from './pair.js';
 export { type OffPolicyMaskOptions, offPolicyMask } from './off-policy-mask.js';
+export type { PairInputs, PairLengths, PairLogProbs } from './pair.js';
 export type { PolicyInputs, RatioInputs } from './policy-inputs.js';
 export { referenceFree } from './reference-free.js';
 export { scale } from './scale.js';
