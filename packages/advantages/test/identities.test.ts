@@ -249,7 +249,9 @@ describe.each([...estimators])('$name, of degenerate batches', (entry: Estimator
   test('equal rewards are finite, and told by a metric where they leave nothing to learn', () => {
     ofEntry([shapes, seeds, fc.constantFrom(0, 1)], (shape, seed, reward) => {
       const same = (value: Value): Value =>
-        isGrid(value) ? { ...value, data: value.data.map(() => reward) } : Array.from(value, () => reward);
+        isGrid(value)
+          ? { ...value, data: value.data.map(() => reward) }
+          : Array.from(value as ArrayLike<number>, () => reward);
       const equal = map(example(shape, seed), (name, value) => {
         if (name === 'rewards') return same(value);
         return name === 'components'

@@ -39,11 +39,11 @@ import { type LossEntry, losses } from '../src/registry.ts';
 const forAll: typeof forAllRuns = (arbitraries, property) => forAllRuns(arbitraries, property, { runs: 12 });
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
-interface Evaluated {
+type Evaluated = {
   readonly loss: number;
   readonly gradient: number[];
-  readonly metrics: Readonly<Record<string, number>>;
-}
+  readonly metrics: Record<string, number>;
+};
 
 /** Value, gradient in the inputs `by`, one after the other, and metrics; disposes of nothing. */
 function evaluate<I extends object>(loss: Loss<I>, inputs: Tensors, by: readonly string[], context = {}): Evaluated {
