@@ -27,7 +27,7 @@ const UNICODE: Readonly<Record<string, string>> = {
 
 /** What is laid out differently but means the same; a double backslash, the end of a row, is read first and kept. */
 const LAYOUT =
-  /(\\\\)|\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits|quad|qquad)(?![A-Za-z])|\\[,;:! ]|~/g;
+  /(\\\\)|\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits|quad|qquad)(?![A-Za-z])|\\(?:[,;:! ]|$)|~/g;
 
 const DEGREES = /(\\(?:sin|cos|tan|cot|sec|csc)\s*[({]?\s*)(\d+(?:\.\d+)?)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)/g;
 
@@ -58,13 +58,27 @@ export function latexText(text: string): string {
   s = s
     .replace(/\\lt(?![A-Za-z])/g, '<')
     .replace(/\\gt(?![A-Za-z])/g, '>')
-    .replace(/\\(?:dots|ldots|cdots)(?![A-Za-z])/g, '');
+    .replace(/\\(?:dots|ldots|cdots)(?![A-Za-z])/g, '\\ldots ');
+  // 3.14… is rounded; in a list, dots stand for what nobody can read.
+  s = s.replace(/(\.\d+)\s*\\ldots /g, '$1');
   s = s.replace(/\\(sin|cos|tan)\s*\^\s*(?:\{\s*-\s*1\s*\}|-1(?!\d))/g, '\\arc$1 ');
   // Degrees inside of a function are part of the number; elsewhere they are its unit.
   s = s.replace(DEGREES, '$1($2\\cdot\\pi/180)');
   s = s.replace(/\s+/g, ' ').trim();
   s = s.replace(/(?<=[^.])\.$/, '').trim();
-  return /^\\boxed\{[^{}]*\}$/.test(s) ? s.slice(7, -1).trim() : s;
+  return outOfBox(s);
+}
+
+/** The content of a box around the whole. */
+function outOfBox(s: string): string {
+  if (!/^\\boxed\{.*\}$/s.test(s)) return s;
+  const content = s.slice('\\boxed{'.length, -1);
+  let depth = 0;
+  for (const brace of content.replace(/\\./gs, '').replace(/[^{}]/g, '')) {
+    depth += brace === '{' ? 1 : -1;
+    if (depth < 0) return s;
+  }
+  return depth === 0 ? content.trim() : s;
 }
 
 /** The mathematics of `the answer is $x$`, where nothing beside it is mathematics. */

@@ -63,7 +63,7 @@ export function parseAnswer(text: string, parse: ParseExpression, depth: number 
   const brackets = wrapped(s);
   if (brackets !== undefined) {
     const content = s.slice(brackets.open.length, s.length - brackets.close.length);
-    if (brackets.open === '\\{')
+    if (brackets.open === '\\{' || (brackets.open === '{' && splitTop(content, /,|;/y).length > 1))
       return content.trim() === '' ? { kind: 'set', items: [] } : setOf(all(splitTop(content, /,|;/y)));
     const parts = splitTop(content, /,|;/y);
     if (parts.length > 1) {
@@ -84,8 +84,9 @@ const setOf = (items: readonly MathAnswer[] | undefined): MathAnswer | undefined
 function scalarOf(s: string, parse: ParseExpression): MathAnswer | undefined {
   const { latex, unit, percent } = measured(s);
   const readable = (text: string): Expression | undefined => parse(ungroup(mixed(text)));
-  // A word of the unit may have been a product of variables.
-  const expression = (unit === '' && latex !== s ? readable(s) : undefined) ?? readable(latex);
+  // What looks like the end of an ordinal may have been a product of variables.
+  const ordinal = unit === '' && !percent && latex !== s && s.startsWith(latex);
+  const expression = (ordinal ? readable(s) : undefined) ?? readable(latex);
   return expression && { kind: 'scalar', expression, unit, percent, latex };
 }
 
@@ -140,7 +141,7 @@ function relationOf(s: string, inner: (part: string) => MathAnswer | undefined):
       /^\s*(?:\\text\s*\{[^{}]*\}|[A-Za-z][A-Za-z ]*|\\[A-Za-z]+)\s*(?:_\s*(?:\{[^{}]*\}|\w))?\s*'?\s*(?:\([^()]*\))?\s*$/.test(
         left,
       );
-    if (parts.length > 2 || (assigns && a === undefined)) return b;
+    if (parts.length > 2 || left.trim() === '' || (assigns && a === undefined)) return b;
     return a && b && { kind: 'equation', left: a, right: b, assigns };
   }
   const sides = parts.map(inner);

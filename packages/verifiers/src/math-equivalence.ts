@@ -113,6 +113,7 @@ type Scalar = Extract<MathAnswer, { kind: 'scalar' }>;
 
 function compareScalars(a: Scalar, b: Scalar, { relative, parse }: Comparison): Method | undefined {
   if (a.unit !== '' && b.unit !== '' && a.unit !== b.unit) return undefined;
+  if ((a.percent && b.unit !== '') || (b.percent && a.unit !== '')) return undefined;
   const verdict = compareExpressions(a.expression, b.expression, relative);
   if (verdict.equal) return verdict.method;
   if (a.percent === b.percent) return undefined;

@@ -3,6 +3,7 @@ const ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
     dollar: 'dollar usd buck',
     cent: 'cent',
     euro: 'euro eur',
+    yen: 'yen',
     degree: 'degree deg circ',
     cm: 'cm centimeter centimetre',
     mm: 'mm millimeter millimetre',
@@ -25,14 +26,27 @@ const ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
     year: 'yr year',
     litre: 'l liter litre',
     ml: 'ml milliliter millilitre',
-    'mile per hour': 'mph',
-    'km/h': 'kmh kph',
+    'mile/hour': 'mph',
+    'km/hour': 'kmh kph',
     unit: 'unit',
   }).flatMap(([unit, names]) => names.split(' ').map((name) => [name, unit] as const)),
 );
 
 /** Stands behind a number without being a unit. */
 const ORDINALS = new Set(['th', 'st', 'nd', 'rd']);
+
+/** Words that are numbers. */
+const MAGNITUDES: Readonly<Record<string, string>> = {
+  dozen: '12',
+  hundred: '10^{2}',
+  thousand: '10^{3}',
+  million: '10^{6}',
+  billion: '10^{9}',
+  trillion: '10^{12}',
+};
+const MAGNITUDE = new RegExp(`^\\s*(${Object.keys(MAGNITUDES).join('|')})(?:\\s+(.*))?$`, 'i');
+
+const CURRENCIES: Readonly<Record<string, string>> = { '€': 'euro', '£': 'pound', '¥': 'yen' };
 
 /** A formula and the unit behind it. */
 export interface Measured {
@@ -44,17 +58,19 @@ export interface Measured {
 }
 
 const LAST_COMMAND = /\s*\\(?:text|mathrm|operatorname|mathit)\s*\{([^{}]*)\}\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/;
+// Each word ends where no letter follows: written so that a text can be cut into words in one way only, which keeps
+// the time of a text that does not match from doubling with every letter.
 const LAST_WORDS =
-  /(?<=[\d)}\s])\s*((?:[A-Za-z]{2,}[ /]?)+|(?<=[\d\s])[A-Za-z]\/[A-Za-z]+)\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/;
+  /(?<=[\d)}\s])\s*([A-Za-z]{2,}(?: [A-Za-z]{2,}|\/[A-Za-z]+)*|(?<=[\d\s])[A-Za-z]\/[A-Za-z]+)\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/;
 
-/** Takes unit, degrees, money and percent off a quantity; the base of a numeral (`101_2`) counts as its unit. */
+/** Takes unit, degrees, money percent and words for powers of ten off a quantity; the base of a numeral (`101_2`) counts as its unit. */
 export function measured(text: string): Measured {
   let latex = text;
   let unit = '';
   let percent = false;
-  latex = latex.replace(/^([+-]?)\s*(?:\\dollar|\$|€|£)\s*|\s*(?:\\dollar|\$|€)$/g, (_, sign?: string) => {
-    unit = 'dollar';
-    return sign ?? '';
+  latex = latex.replace(/^([+-]?)\s*(\\dollar|[$€£¥])\s*|\s*(\\dollar|[$€£¥])$/g, (_, sign = '', before, behind) => {
+    unit = CURRENCIES[before ?? behind] ?? 'dollar';
+    return sign;
   });
   latex = latex.replace(/\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)\s*$|\s*\\degree\s*$/, () => {
     unit = 'degree';
@@ -70,10 +86,12 @@ export function measured(text: string): Measured {
   const words = latex.length > 400 ? null : (LAST_COMMAND.exec(latex) ?? LAST_WORDS.exec(latex));
   const before = words ? latex.slice(0, words.index).trim() : '';
   if (words && /[\d)}A-Za-z]$/.test(before) && !/\\[A-Za-z]+$/.test(before)) {
-    const name = unitName(words[1] ?? '');
+    const [, magnitude, rest] = MAGNITUDE.exec(words[1] ?? '') ?? ['', undefined, words[1]];
+    const name = unitName(rest ?? '');
+    latex = before.replace(/\^(?:\{\})?$/, '');
+    if (magnitude !== undefined) latex = `(${latex})\\cdot ${MAGNITUDES[magnitude.toLowerCase()]}`;
     if (name === 'percent') percent = true;
     else if (name !== undefined) unit = name + (words[2] ?? words[3] ?? '');
-    latex = before.replace(/\^(?:\{\})?$/, '');
   }
   return { latex: latex.trim(), unit, percent };
 }
@@ -83,6 +101,9 @@ function unitName(words: string): string | undefined {
   if (plain === '' || ORDINALS.has(plain)) return undefined;
   const square = /^(?:square|sq\.?|cubic) (.+)$/.exec(plain);
   if (square) return `${unitName(square[1] ?? '') ?? ''}${plain.startsWith('c') ? '3' : '2'}`;
+  const [per, ...over] = plain.split(/ per |\//).reverse();
+  if (over.length > 0) return [...over.reverse(), per].map((part) => unitName(part ?? '') ?? '').join('/');
   const single = plain.length > 2 ? plain.replace(/s$/, '') : plain;
-  return ALIASES[plain] ?? ALIASES[single] ?? single;
+  const known = [plain, single].find((name) => Object.hasOwn(ALIASES, name));
+  return known === undefined ? single : ALIASES[known];
 }

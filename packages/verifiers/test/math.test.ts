@@ -98,6 +98,23 @@ describe('bounds', () => {
     }
   });
 
+  test('a text that is nearly a quantity ends as soon as one that is', () => {
+    // Words that could be cut in two ways took 3 s for 38 letters, and twice as long for every second one more.
+    for (const part of ['a', 'ab ', 'a/', 'ab/', 'and ', '\\text{a} ', '1 ', '1,', '1/', "a'", 'per ', 'square ']) {
+      for (const [before, behind] of [
+        ['1 ', '!'],
+        ['x=', '^'],
+        ['', '?'],
+      ] as const) {
+        for (const length of [44, 380]) {
+          const start = performance.now();
+          equivalent(before + part.repeat(Math.floor(length / part.length)) + behind, '2');
+          expect(performance.now() - start).toBeLessThan(2000);
+        }
+      }
+    }
+  });
+
   test('any row of signs is read or not, and never fails', () => {
     const signs = fc.constantFrom(
       ...[
