@@ -1,4 +1,4 @@
-import { type Json, OptionError } from '@tsrl/core';
+import { isTsrlError, type Json, OptionError } from '@tsrl/core';
 import { type CompletionSample, jsonEqual, perSample, type RewardEntry, type SyncReward } from '@tsrl/rewards';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { jsonText, parseBounded } from './bounded-json.js';
@@ -45,8 +45,8 @@ export interface JsonSchemaOptions {
  * booleans, nulls and empty lists and objects, by their path; numbers may differ by 1e-4 relatively. Without a gold
  * value its weight falls to the others in proportion.
  *
- * Patterns of the schema are matched in linear time, in RE2's syntax; length, depth and patterns are bounded.
- * `$ref` reaches inside of the schema only, and `uniqueItems` is refused: its time is quadratic.
+ * Patterns of the schema are matched in linear time, in RE2's syntax; length, depth, patterns and the number of
+ * references that are followed are bounded: a value that needs more of them breaks every constraint. `$ref` reaches inside of the schema only, and `uniqueItems` is refused: its time is quadratic.
  *
  * @throws OptionError for a schema that is none, or another option out of range
  */
@@ -66,37 +66,84 @@ export function jsonSchema({
   if (!(shares.every((share) => share >= 0) && Math.abs(shares.reduce((sum, share) => sum + share, 0) - 1) < 1e-9)) {
     throw new OptionError(who, 'weights', 'not negative and of sum 1', weights);
   }
-  const validate = compiled(who, schema, kind === 'graded');
+  const violations = compiled(who, schema, kind === 'graded');
   const constraints = constraintsOf(schema);
   return perSample(({ completion, goldJson }) => {
     const parsed = parseBounded(jsonText(completion).trim(), { maxLength, maxDepth });
     if (parsed === undefined) return 0;
-    const valid = validate(parsed.value);
-    if (kind === 'strict') return valid ? 1 : 0;
-    const kept = valid || constraints === 0 ? 1 : 1 - Math.min(brokenBy(validate), constraints) / constraints;
+    const broken = violations(parsed.value);
+    if (kind === 'strict') return broken === 0 ? 1 : 0;
+    const kept = 1 - Math.min(broken / Math.max(1, constraints), 1);
     const form = weights.parse + weights.schema * kept;
     if (goldJson !== undefined) return form + weights.value * leavesMet(parsed.value, goldJson);
-    return weights.value === 1 ? (valid ? 1 : 0) : form / (1 - weights.value);
+    return weights.value === 1 ? (broken === 0 ? 1 : 0) : form / (1 - weights.value);
   });
 }
 
-function compiled(who: string, schema: JsonSchema, allErrors: boolean): ValidateFunction {
-  refuseQuadratic(who, schema);
+/** How many constraints a value breaks; all of them where that takes too many steps to tell. */
+type Violations = (value: Json) => number;
+
+/**
+ * So many references are followed for one value. Alternatives of a recursive schema double the work with every level
+ * of the value: 2^64 steps for 500 characters.
+ */
+const MAX_REFERENCES = 100_000;
+
+function compiled(who: string, schema: JsonSchema, allErrors: boolean): Violations {
   const code = (pattern: string): { test: (text: string) => boolean } => linearRegex(who, pattern);
   // What ajv writes for a schema that is compiled ahead of time; here nothing is.
   code.code = 'linearRegex';
+  let references = 0;
+  const tooMany = (): boolean => references > MAX_REFERENCES;
+  const follow = (): boolean => {
+    references += 1;
+    if (tooMany()) throw new RangeError('too many references');
+    return true;
+  };
+  let validate: ValidateFunction;
   try {
-    return new Ajv({ strict: false, allErrors, logger: false, code: { regExp: code } }).compile(schema);
+    refuseQuadratic(who, schema);
+    const options = { strict: false, allErrors, logger: false, ownProperties: true, multipleOfPrecision: 9 } as const;
+    const ajv = new Ajv({ ...options, code: { regExp: code } });
+    ajv.addKeyword({ keyword: COUNTED, before: '$ref', schema: false, errors: false, validate: follow });
+    validate = ajv.compile(counted(schema) as JsonSchema);
+    // A reference to itself alone has no end whatever the value.
+    validate(null);
   } catch (error) {
+    if (isTsrlError(error)) throw error;
     throw new OptionError(who, 'schema', `a JSON schema (${(error as Error).message})`, schema);
   }
+  return (value) => {
+    references = 0;
+    try {
+      return validate(value) ? 0 : Math.max(1, brokenIn(validate));
+    } catch (error) {
+      if (tooMany()) return Number.POSITIVE_INFINITY;
+      throw error;
+    }
+  };
 }
+
+/** The keyword that stands beside every `$ref` of a schema that is compiled. */
+const COUNTED = 'tsrl-counted';
+
+function counted(schema: Json): Json {
+  if (typeof schema !== 'object' || schema === null) return schema;
+  if (Array.isArray(schema)) return schema.map(counted);
+  const parts = Object.entries(schema).map(([key, part]) => [key, DATA.has(key) ? part : counted(part)] as const);
+  return Object.fromEntries(
+    parts.some(([key, part]) => key === '$ref' && typeof part === 'string') ? [...parts, [COUNTED, true]] : parts,
+  );
+}
+
+/** Keywords whose values are data, and no schemas. */
+const DATA = new Set(['const', 'enum', 'default', 'examples']);
 
 function refuseQuadratic(who: string, schema: Json): void {
   if (typeof schema !== 'object' || schema === null) return;
   for (const [key, value] of Object.entries(schema)) {
     if (key === 'uniqueItems' && value === true) throw new OptionError(who, 'schema', 'without uniqueItems', schema);
-    refuseQuadratic(who, value);
+    if (!DATA.has(key)) refuseQuadratic(who, value);
   }
 }
 
@@ -117,13 +164,13 @@ function constraintsOf(schema: Json): number {
     else if (key === 'additionalProperties' && value === false) stated += 1;
     else if (key === 'properties' || key === 'definitions' || key === '$defs') {
       for (const part of Object.values((value ?? {}) as Record<string, Json>)) stated += constraintsOf(part);
-    } else if (!['default', 'examples'].includes(key)) stated += constraintsOf(value);
+    } else if (!DATA.has(key)) stated += constraintsOf(value);
   }
   return stated;
 }
 
-/** How many of them the last value broke. */
-function brokenBy({ errors }: ValidateFunction): number {
+/** How many of those the last value broke. */
+function brokenIn({ errors }: ValidateFunction): number {
   const broken = new Set<string>();
   for (const { keyword, schemaPath, params } of errors ?? []) {
     if (STATING.has(keyword) || keyword === 'additionalProperties') broken.add(schemaPath);

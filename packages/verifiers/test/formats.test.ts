@@ -142,6 +142,38 @@ describe('jsonSchema', () => {
     expect(keys([{ completion: '{"aa": 1}' }, { completion: '{"aab": 1}' }])).toEqual([1, 0]);
   });
 
+  test('alternatives of a recursive schema are no way to hang', () => {
+    const term = { $ref: '#/$defs/term' };
+    const pair = (key: string): object => ({ type: 'object', required: ['x'], properties: { x: term, [key]: term } });
+    const recursive = {
+      ...term,
+      $defs: { term: { anyOf: [pair('y'), pair('z'), { enum: [1, { $ref: 'data' }] }] } },
+    };
+    const nested = (depth: number, leaf: string): string => `${'{"x":'.repeat(depth)}${leaf}${'}'.repeat(depth)}`;
+    const start = performance.now();
+    for (const kind of ['strict', 'graded'] as const) {
+      const reward = jsonSchema({ schema: recursive as never, kind });
+      expect(reward([{ completion: nested(8, '1') }, { completion: '{"$ref": "data"}' }])).toEqual([1, 1]);
+      // 2^60 steps without a bound.
+      expect(reward([{ completion: nested(60, '2') }])).toEqual([kind === 'strict' ? 0 : 0.2 / 0.5]);
+      // And the bound is that of one value, not of all.
+      expect(reward([{ completion: nested(60, '2') }, { completion: nested(8, '1') }])[1]).toBeCloseTo(1, 12);
+    }
+    expect(performance.now() - start).toBeLessThan(4000);
+  });
+
+  test('names that every object inherits, decimals that are multiples, constraints that are none of the counted', () => {
+    const of = (one: object, completion: string, kind: 'strict' | 'graded' = 'strict'): number | null | undefined =>
+      jsonSchema({ schema: one as never, kind })([{ completion }])[0];
+    expect(of({ required: ['constructor'] }, '{}')).toBe(0);
+    expect(of({ required: ['__proto__'] }, '{}')).toBe(0);
+    expect(of({ multipleOf: 0.01 }, '19.99')).toBe(1);
+    expect(of({ multipleOf: 0.01 }, '19.995')).toBe(0);
+    expect(of({ not: { const: 1 } }, '1', 'graded')).toBeCloseTo(0.4, 12);
+    expect(of({ not: {} }, '1', 'graded')).toBeCloseTo(0.4, 12);
+    expect(of({ enum: [{ uniqueItems: true }] }, '{"uniqueItems": true}')).toBe(1);
+  });
+
   test('graded: 0.2 for syntax, 0.3 for constraints, 0.5 for values', () => {
     const graded = { kind: 'graded' } as const;
     const gold = { name: 'Ada', age: 36 };
@@ -160,6 +192,7 @@ describe('jsonSchema', () => {
   test.each([
     [() => jsonSchema({ schema: { type: 'nonsense' } }), 'jsonSchema: schema must be a JSON schema ('],
     [() => jsonSchema({ schema: { uniqueItems: true } }), 'jsonSchema: schema must be without uniqueItems; got'],
+    [() => jsonSchema({ schema: { $ref: '#' } }), 'jsonSchema: schema must be a JSON schema (Maximum call stack'],
     [() => jsonSchema({ schema: {}, maxDepth: 0 }), 'jsonSchema: maxDepth must be a positive integer; got 0'],
     [() => jsonSchema({ schema: {}, kind: 'x' as 'strict' }), 'jsonSchema: kind must be'],
     [
