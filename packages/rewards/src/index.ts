@@ -1,6 +1,7 @@
 export { type AfterReasoningOptions, afterReasoning } from './after-reasoning.js';
 export * from './algorithms.js';
 export { type AnswerLineOptions, answerLine } from './answer-line.js';
+export { type BackwardCorrectedOptions, backwardCorrected } from './backward-corrected.js';
 export { type BoxedAnswerOptions, boxedAnswer } from './boxed-answer.js';
 export { type ChoiceLetterOptions, choiceLetter } from './choice-letter.js';
 export {
@@ -30,6 +31,7 @@ export {
   within,
 } from './extraction.js';
 export { finalAnswerText } from './final-answer-text.js';
+export { type ForwardCorrectedOptions, forwardCorrected } from './forward-corrected.js';
 export { type GatedOptions, gated } from './gated.js';
 export { type HashAnswerOptions, hashAnswer } from './hash-answer.js';
 export { jsonEqual } from './json-equal.js';
@@ -37,6 +39,7 @@ export { type LastNumberOptions, lastNumber } from './last-number.js';
 export { type LexicographicOptions, lexicographic } from './lexicographic.js';
 export { mathText } from './math-text.js';
 export { minimum } from './minimum.js';
+export { cleanPosterior, type NoiseRates, observedProbability } from './noise-rates.js';
 export { type ParsedNumber, parseNumber } from './parse-number.js';
 export {
   aggregateSteps,
