@@ -3,7 +3,7 @@ import { DataError, type Grid, ShapeError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
-import { expectBeta } from './unpaired.js';
+import { expectPositive } from './option-checks.js';
 
 /** Options of `a2po`. */
 export interface A2poOptions {
@@ -37,7 +37,7 @@ export interface A2poInputs {
  * @see Brantley et al. 2025, arXiv:2505.20686, algorithm 1
  */
 export function a2po({ beta = 1e-3 }: A2poOptions = {}): Loss<A2poInputs> {
-  expectBeta('a2po', beta);
+  expectPositive('a2po', 'beta', beta);
   return ({ logProbs, refLogProbs, rewards, optimalValues: values }, { sequences } = {}) => {
     expectShape('a2po', 'logProbs', logProbs, ['B']);
     expectSameShape('a2po', { logProbs, refLogProbs, rewards, optimalValues: values });
@@ -70,7 +70,7 @@ export interface OptimalValuesOptions {
  * @see Brantley et al. 2025, arXiv:2505.20686, equation 4
  */
 export function optimalValues(rewards: Grid, { beta = 0.5 }: OptimalValuesOptions = {}): Float64Array {
-  expectBeta('optimalValues', beta);
+  expectPositive('optimalValues', 'beta', beta);
   const { rows, columns, data } = rewards;
   if (columns < 1 || data.length !== rows * columns) {
     const expected = '[prompts, n], n at least 1';

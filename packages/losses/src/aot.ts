@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { drawPairs, expectPairs, expectSmoothing, type PairInputs, pairResult, smoothedLogistic } from './pair.js';
-import { expectBeta } from './unpaired.js';
+import { expectPositive, expectSmoothing } from './option-checks.js';
+import { drawPairs, expectPairs, type PairInputs, pairResult, smoothedLogistic } from './pair.js';
 
 /** Options of `aot` and `aotUnpaired`. */
 export interface AotOptions {
@@ -32,7 +32,7 @@ export type AotInputs = Omit<PairInputs, 'weights'>;
  * @see Melnyk et al. 2024, arXiv:2406.05882, section 3
  */
 export function aot({ beta = 0.01, labelSmoothing = 0 }: AotOptions = {}): Loss<AotInputs> {
-  expectBeta('aot', beta);
+  expectPositive('aot', 'beta', beta);
   expectSmoothing('aot', 'labelSmoothing', labelSmoothing);
   return (inputs, context = {}) => {
     expectPairs('aot', inputs);
@@ -66,7 +66,7 @@ export function aot({ beta = 0.01, labelSmoothing = 0 }: AotOptions = {}): Loss<
  */
 export function aotUnpaired({ beta = 0.01, labelSmoothing = 0 }: AotOptions = {}): Loss<AotInputs> {
   const who = 'aotUnpaired';
-  expectBeta(who, beta);
+  expectPositive(who, 'beta', beta);
   expectSmoothing(who, 'labelSmoothing', labelSmoothing);
   return ({ chosenLogProbs, refChosenLogProbs, rejectedLogProbs, refRejectedLogProbs }) => {
     expectSide(who, 'chosenLogProbs', chosenLogProbs);

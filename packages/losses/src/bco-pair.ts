@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Loss, PerSequence } from '@tsrl/tensor';
 import type { Divergence } from './divergence.js';
 import type { LossEntry } from './entry.js';
-import { drawPairs, expectFinite, type PairInputs, pairLoss } from './pair.js';
+import { expectFinite } from './option-checks.js';
+import { drawPairs, type PairInputs, pairLoss } from './pair.js';
 
 /** Options of `bcoPair`. */
 export interface BcoPairOptions {

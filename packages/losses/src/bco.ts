@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
 import { expectSameShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { classMeans, drawUnpaired, expectBeta, expectUnpaired, type UnpairedInputs } from './unpaired.js';
+import { expectPositive } from './option-checks.js';
+import { classMeans, drawUnpaired, expectUnpaired, type UnpairedInputs } from './unpaired.js';
 
 /** Options of `bco`. */
 export interface BcoOptions {
@@ -49,7 +50,7 @@ export interface BcoInputs extends UnpairedInputs {
  * @see Jung et al. 2024, arXiv:2404.04656
  */
 export function bco({ beta = 0.1, shift = 0 }: BcoOptions = {}): Loss<BcoInputs> {
-  expectBeta('bco', beta);
+  expectPositive('bco', 'beta', beta);
   if (shift !== 'batch' && !(typeof shift === 'number' && Number.isFinite(shift))) {
     throw new OptionError('bco', 'shift', "finite, or 'batch'", shift);
   }

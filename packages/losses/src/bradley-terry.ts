@@ -3,7 +3,7 @@ import { ShapeError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawSequences } from './example.js';
-import { expectNonNegative } from './pair.js';
+import { expectNonNegative } from './option-checks.js';
 
 /** Options of `bradleyTerry`. */
 export interface BradleyTerryOptions {

@@ -13,6 +13,7 @@ import {
 import { smallest, tokenCovariance } from './covariance.js';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs, drawTokens } from './example.js';
+import { expectClips } from './option-checks.js';
 import { expectPolicyInputs, type PolicyInputs } from './policy-inputs.js';
 import { policyRatio } from './policy-ratio.js';
 import { ppoClip } from './ppo-clip.js';
@@ -99,8 +100,7 @@ function checked(
   who: string,
   { clipLow = 0.2, clipHigh = clipLow, fraction = 2e-4, covarianceRange = [1, 5] }: ClipCovMaskOptions,
 ): Required<ClipCovMaskOptions> {
-  if (!(clipLow >= 0 && clipLow < 1)) throw new OptionError(who, 'clipLow', 'in [0, 1)', clipLow);
-  if (!(clipHigh >= 0)) throw new OptionError(who, 'clipHigh', 'at least 0', clipHigh);
+  expectClips(who, { clipLow, clipHigh });
   if (!(fraction >= 0 && fraction <= 1)) throw new OptionError(who, 'fraction', 'in [0, 1]', fraction);
   if (!(covarianceRange[0] < covarianceRange[1])) {
     throw new OptionError(who, 'covarianceRange', 'a range [low, high]', covarianceRange);

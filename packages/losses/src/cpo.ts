@@ -3,9 +3,9 @@ import { type Aggregate, expectSameShape, type Loss, sequenceMean, sequenceSum }
 import { dpo } from './dpo.js';
 import type { LossEntry } from './entry.js';
 import { imitation } from './imitation.js';
-import { drawLengths, drawPairLogProbs, expectNonNegative, type PairLengths, type PairLogProbs } from './pair.js';
+import { expectNonNegative, expectPositive, expectSmoothing } from './option-checks.js';
+import { drawLengths, drawPairLogProbs, expectPairs, type PairLengths, type PairLogProbs } from './pair.js';
 import { referenceFree } from './reference-free.js';
-import { expectBeta } from './unpaired.js';
 
 /** Options of `cpo`. */
 export interface CpoOptions {
@@ -47,11 +47,13 @@ export function cpo({
   imitationWeight = 1,
   aggregate = sequenceMean,
 }: CpoOptions = {}): Loss<CpoInputs> {
-  expectBeta('cpo', beta);
+  expectPositive('cpo', 'beta', beta);
+  expectSmoothing('cpo', 'labelSmoothing', labelSmoothing);
   expectNonNegative('cpo', 'imitationWeight', imitationWeight);
   const preference = referenceFree(dpo({ beta, labelSmoothing }));
   return ({ chosenLengths, ...pairs }, context = {}) => {
     const { chosenLogProbs } = pairs;
+    expectPairs('cpo', pairs);
     expectSameShape('cpo', { chosenLogProbs, chosenLengths });
     return tf.tidy(() => {
       const { loss, metrics } = preference(pairs, context);

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import { type Aggregate, clampTo, type Loss, type PerToken, tokenMean, zeroMasked } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs } from './example.js';
+import { expectPositive } from './option-checks.js';
 import type { PolicyInputs } from './policy-inputs.js';
 import { policyRatio } from './policy-ratio.js';
 import { withTokenTerms } from './token-terms.js';
@@ -31,9 +31,7 @@ export interface DirectRewardOptions {
  * @see Richemond et al. 2024, arXiv:2405.19107
  */
 export function directReward({ beta, aggregate = tokenMean }: DirectRewardOptions): Loss<PolicyInputs> {
-  if (!(beta > 0 && beta < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('directReward', 'beta', 'positive and finite', beta);
-  }
+  expectPositive('directReward', 'beta', beta);
   const loss: Loss<PolicyInputs> = (inputs, context = {}) =>
     tf.tidy(() => {
       const { oldLogProbs, mask } = inputs;

@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import {
   expectSameShape,
   expectShape,
@@ -7,12 +6,13 @@ import {
   maskedSum,
   type PerSequence,
   type PerToken,
-  sequenceMean,
   stopGradient,
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawPolicyInputs, drawSequences, drawTokens } from './example.js';
+import { expectPositive } from './option-checks.js';
 import type { RatioInputs } from './policy-inputs.js';
+import { meanOfRows, ofRows } from './sequence-ratio.js';
 
 /** Options of `directValue`. */
 export interface DirectValueOptions {
@@ -48,9 +48,7 @@ export interface DirectValueInputs extends RatioInputs {
  */
 export function directValue({ beta = 0.1, maxWeight = 10 }: DirectValueOptions = {}): Loss<DirectValueInputs> {
   for (const [name, value] of Object.entries({ beta, maxWeight })) {
-    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
-      throw new OptionError('directValue', name, 'positive and finite', value);
-    }
+    expectPositive('directValue', name, value);
   }
   return ({ logProbs, oldLogProbs, refLogProbs, advantages, mask }, context = {}) => {
     expectShape('directValue', 'logProbs', logProbs, ['B', 'T']);
@@ -62,9 +60,8 @@ export function directValue({ beta = 0.1, maxWeight = 10 }: DirectValueOptions =
       const moved = stopGradient(total(tf.sub(logProbs, oldLogProbs)));
       const weight = tf.exp(tf.minimum(moved, limit));
       const away = total(tf.sub(logProbs, refLogProbs));
-      const error = tf.square(tf.sub(tf.mul(away, beta), advantages));
-      const rows = tf.cast(tf.greater(tf.max(mask, 1, true), 0), 'float32') as PerToken;
-      const mean = (x: tf.Tensor, at = {}): tf.Scalar => sequenceMean(tf.reshape(x, rows.shape), rows, at);
+      const error = tf.square(tf.sub(tf.mul(away, beta), ofRows(advantages, mask)));
+      const mean = (x: tf.Tensor, at = {}): tf.Scalar => meanOfRows(x, mask, at);
       return {
         loss: mean(tf.mul(tf.mul(weight, error), 0.5), context),
         metrics: {

@@ -16,7 +16,7 @@ import {
 import { vocabularyDivergence } from './distillation-divergence.js';
 import type { LossEntry } from './entry.js';
 import { drawMask } from './example.js';
-import { expectTemperature } from './from-logits.js';
+import { expectPositive } from './option-checks.js';
 
 /** Options of `distillation`. */
 export interface DistillationOptions {
@@ -77,7 +77,7 @@ export function distillation({
 }: DistillationOptions = {}): Loss<DistillationInputs> {
   const who = 'distillation';
   if (!(beta >= 0 && beta <= 1)) throw new OptionError(who, 'beta', 'in [0, 1]', beta);
-  expectTemperature(who, temperature);
+  expectPositive(who, 'temperature', temperature);
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) {
     throw new OptionError(who, 'topK', 'a whole number of at least 1', topK);
   }

@@ -4,7 +4,8 @@ import { expectSameShape, type Loss, type PerSequence, sequenceMean } from '@tsr
 import { dpo } from './dpo.js';
 import type { LossEntry } from './entry.js';
 import { imitation } from './imitation.js';
-import { drawLengths, drawPairs, expectNonNegative, type PairInputs, type PairLengths } from './pair.js';
+import { expectNonNegative, expectPositive } from './option-checks.js';
+import { drawLengths, drawPairs, expectPairs, type PairInputs, type PairLengths } from './pair.js';
 
 /** Options of `dpoWithSft`. */
 export interface DpoWithSftOptions {
@@ -51,6 +52,7 @@ export function dpoWithSft({
   sftReduction = 'sum',
 }: DpoWithSftOptions | DpoWithMeanSftOptions = {}): Loss<PairInputs & Pick<PairLengths, 'chosenLengths'>> {
   const who = 'dpoWithSft';
+  expectPositive(who, 'beta', beta);
   expectNonNegative(who, 'eta', eta);
   if (sftReduction !== 'sum' && sftReduction !== 'tokenMean') {
     throw new OptionError(who, 'sftReduction', "'sum' or 'tokenMean'", sftReduction);
@@ -58,6 +60,7 @@ export function dpoWithSft({
   const preference = dpo({ beta });
   return ({ chosenLengths, ...pairs }, context = {}) => {
     const { chosenLogProbs } = pairs;
+    expectPairs(who, pairs);
     if (sftReduction === 'tokenMean') expectSameShape(who, { chosenLogProbs, chosenLengths });
     return tf.tidy(() => {
       const { loss, metrics } = preference(pairs, context);

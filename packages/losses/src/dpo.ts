@@ -2,10 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Loss, PerSequence } from '@tsrl/tensor';
 import type { Divergence } from './divergence.js';
 import type { LossEntry } from './entry.js';
+import { expectSmoothing } from './option-checks.js';
 import {
   drawLengths,
   drawPairs,
-  expectSmoothing,
   normalizedPairLoss,
   type PairInputs,
   type PairLengths,

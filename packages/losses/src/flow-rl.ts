@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import {
   expectSameShape,
   expectShape,
@@ -12,8 +11,9 @@ import {
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawSequences, drawTokens } from './example.js';
+import { expectPositive } from './option-checks.js';
 import type { RatioInputs } from './policy-inputs.js';
-import { expectRatioInputs, meanOfRows } from './sequence-ratio.js';
+import { expectRatioInputs, meanOfRows, ofRows } from './sequence-ratio.js';
 
 /** Options of `flowRl`. */
 export interface FlowRlOptions {
@@ -52,9 +52,7 @@ export interface FlowRlInputs extends RatioInputs {
  */
 export function flowRl({ beta = 15, maxWeight = 10 }: FlowRlOptions = {}): Loss<FlowRlInputs> {
   for (const [name, value] of Object.entries({ beta, maxWeight })) {
-    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
-      throw new OptionError('flowRl', name, 'positive and finite', value);
-    }
+    expectPositive('flowRl', name, value);
   }
   return (inputs, context = {}) => {
     expectRatioInputs('flowRl', inputs);
@@ -65,8 +63,8 @@ export function flowRl({ beta = 15, maxWeight = 10 }: FlowRlOptions = {}): Loss<
     return tf.tidy(() => {
       const change = stopGradient(maskedSum(tf.sub(logProbs, oldLogProbs), mask, { axis: 1 }));
       const weight = tf.exp<PerSequence>(tf.minimum(change, Math.log(maxWeight)));
-      const flow = tf.add(logPartition, maskedMean(tf.sub(logProbs, refLogProbs), mask, { axis: 1 }));
-      const residual = tf.sub<PerSequence>(flow, tf.mul(rewards, beta));
+      const flow = tf.add(ofRows(logPartition, mask), maskedMean(tf.sub(logProbs, refLogProbs), mask, { axis: 1 }));
+      const residual = tf.sub<PerSequence>(flow, tf.mul(ofRows(rewards, mask), beta));
       return {
         loss: meanOfRows(tf.mul<PerSequence>(weight, tf.square(residual)), mask, context),
         metrics: {

@@ -7,8 +7,9 @@ import {
   linearTokenStatistics,
   type TemperatureOptions,
 } from '@tsrl/tensor';
-import { expectTemperature, type LogitsInputs } from './from-logits.js';
+import type { LogitsInputs } from './from-logits.js';
 import { evaluateTokens, type TokenSource } from './fused-tokens.js';
+import { expectPositive } from './option-checks.js';
 
 /** What `fromHidden` puts in the place of `logProbs` and `entropy`. */
 export interface HiddenInputs extends Omit<LogitsInputs, 'logits'> {
@@ -33,7 +34,7 @@ export function fromHidden<Inputs>(
   loss: Loss<Inputs>,
   { temperature = 1 }: TemperatureOptions = {},
 ): Loss<FromHidden<Inputs>> {
-  expectTemperature('fromHidden', temperature);
+  expectPositive('fromHidden', 'temperature', temperature);
   return ({ hidden, weight, ids, ...rest }, context = {}) => {
     const { mask } = rest as unknown as HiddenInputs;
     expectShape('fromHidden', 'mask', mask, ['B', 'T']);

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { OptionError, ShapeError } from '@tsrl/core';
+import { ShapeError } from '@tsrl/core';
 import {
   expectShape,
   type Loss,
@@ -9,6 +9,7 @@ import {
   tokenStatistics,
 } from '@tsrl/tensor';
 import { evaluateTokens, type TokenSource } from './fused-tokens.js';
+import { expectPositive } from './option-checks.js';
 
 /** What `fromLogits` puts in the place of `logProbs` and `entropy`. */
 export interface LogitsInputs {
@@ -41,7 +42,7 @@ export function fromLogits<Inputs>(
   loss: Loss<Inputs>,
   { temperature = 1 }: TemperatureOptions = {},
 ): Loss<FromLogits<Inputs>> {
-  expectTemperature('fromLogits', temperature);
+  expectPositive('fromLogits', 'temperature', temperature);
   return ({ logits, ids, ...rest }, context = {}) => {
     const { mask } = rest as unknown as LogitsInputs;
     expectShape('fromLogits', 'mask', mask, ['B', 'T']);
@@ -57,11 +58,4 @@ export function fromLogits<Inputs>(
     } satisfies TokenSource;
     return evaluateTokens(loss, { ids, mask, rest }, source, context);
   };
-}
-
-/** Not for export. */
-export function expectTemperature(who: string, temperature: number): void {
-  if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) {
-    throw new OptionError(who, 'temperature', 'positive and finite', temperature);
-  }
 }

@@ -1,6 +1,7 @@
 import { type Aggregate, type Loss, tokenMean } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
-import { type ReinforceInputs, reinforce, reinforceEntry } from './reinforce.js';
+import { policyGradient, type ReinforceInputs } from './policy-gradient.js';
+import { reinforceEntry } from './reinforce.js';
 
 /** Options of `gpg`. */
 export interface GpgOptions {
@@ -24,7 +25,7 @@ export interface GpgOptions {
  * @see Chu et al. 2025, arXiv:2504.02546, equation 8
  */
 export function gpg({ aggregate = tokenMean }: GpgOptions = {}): Loss<ReinforceInputs> {
-  return reinforce({ aggregate });
+  return policyGradient('gpg', aggregate);
 }
 
 export const gpgEntry: LossEntry<ReinforceInputs> = {

@@ -1,7 +1,7 @@
-import { OptionError } from '@tsrl/core';
 import { type Aggregate, type Loss, sequenceMean, sequenceSum } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs } from './example.js';
+import { expectClips } from './option-checks.js';
 import { expectPolicyInputs, type PolicyInputs } from './policy-inputs.js';
 import { ppoClip } from './ppo-clip.js';
 import { sequenceRatio, sequenceTokenRatio } from './sequence-ratio.js';
@@ -98,8 +98,7 @@ function named(
   { clipLow = 3e-4, clipHigh = 4e-4, aggregate = sequenceMean }: GspoOptions,
   level: (loss: Loss<PolicyInputs>) => Loss<PolicyInputs>,
 ): Loss<PolicyInputs> {
-  if (!(clipLow >= 0 && clipLow < 1)) throw new OptionError(who, 'clipLow', 'in [0, 1)', clipLow);
-  if (!(clipHigh >= 0)) throw new OptionError(who, 'clipHigh', 'at least 0', clipHigh);
+  expectClips(who, { clipLow, clipHigh });
   const loss = level(ppoClip({ clipLow, clipHigh, aggregate }));
   return (inputs, context = {}) => {
     expectPolicyInputs(who, inputs);

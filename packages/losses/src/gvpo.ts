@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import { expectShape, type Loss, maskedSum, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawTokens } from './example.js';
+import { expectPositive } from './option-checks.js';
 import type { RatioInputs } from './policy-inputs.js';
-import { expectRatioInputs, meanOfRows } from './sequence-ratio.js';
+import { expectRatioInputs, meanOfRows, ofRows, rowsWithTokens } from './sequence-ratio.js';
 
 /** Options of `gvpo`. */
 export interface GvpoOptions {
@@ -41,16 +41,14 @@ export interface GvpoInputs extends RatioInputs {
  * @see Zhang et al. 2025, arXiv:2504.19599
  */
 export function gvpo({ beta = 0.1 }: GvpoOptions = {}): Loss<GvpoInputs> {
-  if (!(beta > 0 && beta < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('gvpo', 'beta', 'positive and finite', beta);
-  }
+  expectPositive('gvpo', 'beta', beta);
   return (inputs, context = {}) => {
     expectRatioInputs('gvpo', inputs);
     const { logProbs, oldLogProbs, advantages, groups, mask } = inputs;
     expectShape('gvpo', 'advantages', advantages, [logProbs.shape[0]]);
     expectShape('gvpo', 'groups', groups, [logProbs.shape[0]], 'int32');
     return tf.tidy(() => {
-      const counts = tf.cast<PerSequence>(tf.greater(tf.max(mask, 1), 0), 'float32');
+      const counts = rowsWithTokens(mask);
       const together = tf.cast(tf.equal(tf.expandDims(groups, 0), tf.expandDims(groups, 1)), 'float32') as tf.Tensor2D;
       const sumInGroup = (x: tf.Tensor): PerSequence =>
         tf.squeeze(tf.matMul(together, tf.expandDims<tf.Tensor2D>(tf.mul(x, counts), 1)), [1]);
@@ -61,7 +59,7 @@ export function gvpo({ beta = 0.1 }: GvpoOptions = {}): Loss<GvpoInputs> {
       const change = maskedSum(tf.sub(logProbs, oldLogProbs), mask, { axis: 1 });
       const reward = tf.mul<PerSequence>(change, beta);
       const mean = tf.div(sumInGroup(stopGradient(reward)), least);
-      const residual = tf.sub(tf.sub(reward, mean), advantages);
+      const residual = tf.sub(tf.sub(reward, mean), ofRows(advantages, mask));
       const scale = tf.div(tf.div(least, tf.sub(least, 1)), 2);
       const perSequence = tf.where(several, tf.mul(tf.square(residual), scale), tf.zerosLike(residual));
       const alone = tf.sub(counts, tf.cast(several, 'float32'));

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import type { Loss, PerSequence } from '@tsrl/tensor';
 import type { Divergence } from './divergence.js';
 import type { LossEntry } from './entry.js';
+import { expectPositive } from './option-checks.js';
 import { drawPairs, type PairInputs, pairLoss } from './pair.js';
 
 /** Options of `hinge`. */
@@ -32,9 +32,7 @@ export interface HingeOptions {
  * @see Liu et al. 2023, arXiv:2309.06657
  */
 export function hinge({ beta = 0.05, targetMargin = 1, divergence }: HingeOptions = {}): Loss<PairInputs> {
-  if (!(targetMargin > 0 && targetMargin < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('hinge', 'targetMargin', 'positive and finite', targetMargin);
-  }
+  expectPositive('hinge', 'targetMargin', targetMargin);
   return pairLoss('hinge', { beta, divergence }, (chosen, rejected) =>
     tf.relu<PerSequence>(tf.sub(targetMargin, tf.mul(tf.sub(chosen, rejected), beta))),
   );

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { expectLength, OptionError } from '@tsrl/core';
+import { expectLength } from '@tsrl/core';
 import {
   expectSameShape,
   expectShape,
@@ -11,7 +11,8 @@ import {
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawMask, drawSequences, drawTokens } from './example.js';
-import { meanOfRows } from './sequence-ratio.js';
+import { expectPositive } from './option-checks.js';
+import { meanOfRows, ofRows } from './sequence-ratio.js';
 
 /** Options of `implicitRewardContrast`. */
 export interface ImplicitRewardContrastOptions {
@@ -54,20 +55,20 @@ export function implicitRewardContrast({
   beta = 0.05,
 }: ImplicitRewardContrastOptions = {}): Loss<ImplicitRewardContrastInputs> {
   const who = 'implicitRewardContrast';
-  if (!(beta > 0 && beta < Number.POSITIVE_INFINITY)) throw new OptionError(who, 'beta', 'positive and finite', beta);
+  expectPositive(who, 'beta', beta);
   return ({ scores, mask, labels, baselines, weights }, context = {}) => {
     expectShape(who, 'scores', scores, ['B', 'T']);
     expectSameShape(who, { scores, mask });
     expectShape(who, 'labels', labels, [scores.shape[0]]);
     expectSameShape(who, weights ? { labels, baselines, weights } : { labels, baselines });
     return tf.tidy(() => {
-      const sign = tf.sub(tf.mul(labels, 2), 1);
-      const ahead = tf.sub(maskedSum(scores, mask, { axis: 1 }), baselines);
+      const sign = tf.sub(tf.mul(ofRows(labels, mask), 2), 1);
+      const ahead = tf.sub(maskedSum(scores, mask, { axis: 1 }), ofRows(baselines, mask));
       const margin = tf.mul<PerSequence>(tf.mul(ahead, sign), beta);
       const losses = tf.softplus<PerSequence>(tf.neg(margin));
       const right = tf.cast<PerSequence>(tf.greater(stopGradient(margin), 0), 'float32');
       return {
-        loss: meanOfRows(weights ? tf.mul<PerSequence>(losses, weights) : losses, mask, context),
+        loss: meanOfRows(weights ? tf.mul<PerSequence>(losses, ofRows(weights, mask)) : losses, mask, context),
         metrics: { accuracy: meanOfRows(right, mask, {}) },
       };
     });

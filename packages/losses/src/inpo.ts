@@ -3,6 +3,7 @@ import { OptionError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
+import { expectPositive } from './option-checks.js';
 
 /** Options of `inpo`. */
 export interface InpoOptions {
@@ -41,7 +42,7 @@ export interface InpoInputs {
  * @see Zhang et al. 2025, arXiv:2407.00617, algorithm 1
  */
 export function inpo({ eta = 0.005, tau = eta / 3 }: InpoOptions = {}): Loss<InpoInputs> {
-  if (!(eta > 0 && eta < Number.POSITIVE_INFINITY)) throw new OptionError('inpo', 'eta', 'positive and finite', eta);
+  expectPositive('inpo', 'eta', eta);
   if (!(tau >= 0 && tau <= eta)) throw new OptionError('inpo', 'tau', `in [0, ${eta}], which is eta`, tau);
   const pull = tau / eta;
 

@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import {
   type Aggregate,
   expectSameShape,
@@ -13,6 +12,7 @@ import {
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawTokens } from './example.js';
+import { expectNonNegative } from './option-checks.js';
 import type { SampledDistillationInputs } from './sampled-distillation.js';
 
 /** Options of `iwOpd`. */
@@ -47,9 +47,7 @@ export interface IwOpdInputs extends SampledDistillationInputs {
  * @see IW-OPD, 2026, arXiv:2606.22600
  */
 export function iwOpd({ gamma = 0.5, aggregate = tokenMean }: IwOpdOptions = {}): Loss<IwOpdInputs> {
-  if (!(gamma >= 0 && gamma < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('iwOpd', 'gamma', 'a finite number of at least 0', gamma);
-  }
+  expectNonNegative('iwOpd', 'gamma', gamma);
   return ({ logProbs, teacherLogProbs, rolloutLogProbs = logProbs, mask }, context = {}) => {
     expectShape('iwOpd', 'logProbs', logProbs, ['B', 'T']);
     expectSameShape('iwOpd', { logProbs, teacherLogProbs, rolloutLogProbs, mask });

@@ -13,6 +13,7 @@ import {
 import { smallest, tokenCovariance } from './covariance.js';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs } from './example.js';
+import { expectNonNegative } from './option-checks.js';
 import type { PolicyInputs } from './policy-inputs.js';
 import { policyRatio } from './policy-ratio.js';
 
@@ -47,9 +48,7 @@ export interface KlCovOptions {
  */
 export function klCov({ fraction = 2e-4, beta = 1, aggregate = tokenMean }: KlCovOptions = {}): Loss<PolicyInputs> {
   if (!(fraction >= 0 && fraction <= 1)) throw new OptionError('klCov', 'fraction', 'in [0, 1]', fraction);
-  if (!(beta >= 0 && beta < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('klCov', 'beta', 'finite and at least 0', beta);
-  }
+  expectNonNegative('klCov', 'beta', beta);
   return (inputs, context = {}) =>
     tf.tidy(() => {
       const { now, advantage, ratio, metrics } = policyRatio('klCov', inputs);

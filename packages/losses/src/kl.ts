@@ -12,6 +12,7 @@ import {
   maskedMean,
   type PerToken,
   stopGradient,
+  straightThrough,
   tokenMean,
   zeroMasked,
 } from '@tsrl/tensor';
@@ -76,6 +77,11 @@ export const klEntry: LossEntry<KlInputs> = {
     mask: drawMask(shape, rng),
   }),
   evaluate: kl(),
-  variants: { k1: kl({ estimator: k1 }), k2: kl({ estimator: k2 }), kAbs: kl({ estimator: kAbs }) },
+  variants: {
+    k1: kl({ estimator: k1 }),
+    k2: kl({ estimator: k2 }),
+    kAbs: kl({ estimator: kAbs }),
+    'the gradient of k2': kl({ estimator: straightThrough(k3) }),
+  },
   build: (aggregate) => kl({ aggregate }),
 };

@@ -3,7 +3,8 @@ import { OptionError, type Rng } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type LossResult, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
-import { classMeans, drawUnpaired, expectBeta, expectUnpaired, type UnpairedInputs } from './unpaired.js';
+import { expectNonNegative, expectPositive } from './option-checks.js';
+import { classMeans, drawUnpaired, expectUnpaired, type UnpairedInputs } from './unpaired.js';
 
 /** Options of `kto` and `apoZeroUnpaired`. */
 export interface KtoOptions {
@@ -50,6 +51,7 @@ export interface KtoInputs extends UnpairedInputs {
 export function kto(options: KtoOptions = {}): Loss<KtoInputs> {
   const evaluate = kahnemanTversky('kto', options);
   return (inputs, { sequences } = {}) => {
+    expectUnpaired('kto', inputs);
     const { klLogProbs, refKlLogProbs } = inputs;
     expectShape('kto', 'klLogProbs', klLogProbs, ['N']);
     expectSameShape('kto', { klLogProbs, refKlLogProbs });
@@ -75,25 +77,21 @@ export function kto(options: KtoOptions = {}): Loss<KtoInputs> {
  */
 export function apoZeroUnpaired(options: KtoOptions = {}): Loss<UnpairedInputs> {
   const evaluate = kahnemanTversky('apoZeroUnpaired', options);
-  return (inputs, { sequences } = {}) =>
-    tf.tidy(() => {
-      const { loss, metrics } = evaluate(inputs, tf.scalar(0), sequences);
-      return { loss, metrics: { ...metrics } };
-    });
+  return (inputs, { sequences } = {}) => {
+    expectUnpaired('apoZeroUnpaired', inputs);
+    return tf.tidy(() => ({ ...evaluate(inputs, tf.scalar(0), sequences) }));
+  };
 }
 
 function kahnemanTversky(
   who: string,
   { beta = 0.1, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions,
 ): (inputs: UnpairedInputs, reference: tf.Scalar, sequences: number | undefined) => LossResult {
-  expectBeta(who, beta);
+  expectPositive(who, 'beta', beta);
   for (const [name, weight] of Object.entries({ desirableWeight, undesirableWeight })) {
-    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
-      throw new OptionError(who, name, 'a finite number of at least 0', weight);
-    }
+    expectNonNegative(who, name, weight);
   }
   return (inputs, reference, sequences) => {
-    expectUnpaired(who, inputs);
     const { logProbs, refLogProbs, labels } = inputs;
     const ratios = tf.sub<PerSequence>(logProbs, refLogProbs);
     const logOdds = tf.mul<PerSequence>(tf.sub(ratios, reference), beta);

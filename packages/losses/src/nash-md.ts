@@ -13,8 +13,9 @@ import {
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawSequences, drawTokens } from './example.js';
+import { expectPositive } from './option-checks.js';
+import { ofRows } from './sequence-ratio.js';
 import type { TokenInputs } from './token-inputs.js';
-import { expectBeta } from './unpaired.js';
 
 /** Options of `nashMd`. */
 export interface NashMdOptions {
@@ -58,8 +59,8 @@ export function nashMd({
   klCredit = 'token',
   aggregate = sequenceSum,
 }: NashMdOptions = {}): Loss<NashMdInputs> {
-  expectBeta('nashMd', beta);
-  const credit = credits[klCredit];
+  expectPositive('nashMd', 'beta', beta);
+  const credit = credits.get(klCredit);
   if (credit === undefined) throw new OptionError('nashMd', 'klCredit', "'token', 'toGo' or 'sequence'", klCredit);
 
   return ({ logProbs, refLogProbs, probabilities, mask }, context = {}) => {
@@ -70,7 +71,7 @@ export function nashMd({
       const now = zeroMasked(logProbs, mask);
       const known = stopGradient(now);
       const ratios = tf.sub<PerToken>(known, zeroMasked(refLogProbs, mask));
-      const preference = tf.expandDims<PerToken>(tf.sub(probabilities, 0.5), 1);
+      const preference = tf.expandDims<PerToken>(tf.sub(ofRows(probabilities, mask), 0.5), 1);
       const weight = tf.sub(tf.mul(credit(tf.mul(ratios, mask)), beta), preference);
       return {
         loss: aggregate(tf.mul<PerToken>(weight, now), mask, context),
@@ -80,11 +81,11 @@ export function nashMd({
   };
 }
 
-const credits: Readonly<Record<string, (ratios: PerToken) => PerToken>> = {
-  token: (ratios) => ratios,
-  toGo: (ratios) => tf.cumsum<PerToken>(ratios, 1, false, true),
-  sequence: (ratios) => tf.sum<PerToken>(ratios, 1, true),
-};
+const credits: ReadonlyMap<string, (ratios: PerToken) => PerToken> = new Map([
+  ['token', (ratios) => ratios],
+  ['toGo', (ratios) => tf.cumsum<PerToken>(ratios, 1, false, true)],
+  ['sequence', (ratios) => tf.sum<PerToken>(ratios, 1, true)],
+]);
 
 /** Options of `geometricMixture`. */
 export interface GeometricMixtureOptions {

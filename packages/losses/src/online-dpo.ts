@@ -3,7 +3,7 @@ import { OptionError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { ExampleShape, LossEntry } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
-import { expectBeta } from './unpaired.js';
+import { expectNonNegative, expectPositive } from './option-checks.js';
 
 /** Options of `onlineDpo`. */
 export interface OnlineDpoOptions {
@@ -63,9 +63,7 @@ export interface XpoOptions extends OnlineDpoOptions {
  * @see Xie et al. 2024, arXiv:2405.21046, algorithm 1
  */
 export function xpo({ alpha = 1e-5, ...options }: XpoOptions = {}): Loss<OnlineDpoInputs> {
-  if (!(alpha >= 0 && alpha < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('xpo', 'alpha', 'a finite number of at least 0', alpha);
-  }
+  expectNonNegative('xpo', 'alpha', alpha);
   const pairs = labelledPairs('xpo', options);
   return (inputs, context = {}) =>
     tf.tidy(() => {
@@ -78,7 +76,7 @@ export function xpo({ alpha = 1e-5, ...options }: XpoOptions = {}): Loss<OnlineD
 }
 
 function labelledPairs(who: string, { beta = 0.1, pairLoss = 'sigmoid' }: OnlineDpoOptions): Loss<OnlineDpoInputs> {
-  expectBeta(who, beta);
+  expectPositive(who, 'beta', beta);
   if (pairLoss !== 'sigmoid' && pairLoss !== 'ipo') {
     throw new OptionError(who, 'pairLoss', "'sigmoid' or 'ipo'", pairLoss);
   }

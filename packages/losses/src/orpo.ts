@@ -3,11 +3,11 @@ import { type Aggregate, type Loss, type PerSequence, sequenceMean, stopGradient
 import type { LossEntry } from './entry.js';
 import { imitation } from './imitation.js';
 import { log1mexp } from './log1mexp.js';
+import { expectNonNegative } from './option-checks.js';
 import {
   drawLengths,
   drawPairLogProbs,
   expectLengths,
-  expectNonNegative,
   expectPairs,
   type PairLengths,
   type PairLogProbs,
@@ -81,12 +81,15 @@ function logOdds(meanLogProbs: PerSequence): PerSequence {
 export function orpo({ lambda = 0.1, aggregate = sequenceMean }: OrpoOptions = {}): Loss<OrpoInputs> {
   expectNonNegative('orpo', 'lambda', lambda);
   const odds = oddsRatio();
-  return (inputs, context = {}) =>
-    tf.tidy(() => {
+  return (inputs, context = {}) => {
+    expectPairs('orpo', inputs);
+    expectLengths('orpo', inputs);
+    return tf.tidy(() => {
       const { loss, metrics } = odds(inputs, context);
       const nll = imitation(aggregate, inputs.chosenLogProbs, inputs.chosenLengths, context);
       return { loss: tf.add<tf.Scalar>(nll, tf.mul(loss, lambda)), metrics: { ...metrics, imitation: nll } };
     });
+  };
 }
 
 const drawOrpo: LossEntry<OrpoInputs>['example'] = (shape, rng) => ({

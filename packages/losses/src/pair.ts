@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError, type Rng, ShapeError } from '@tsrl/core';
+import { type Rng, ShapeError } from '@tsrl/core';
 import {
   expectSameShape,
   expectShape,
@@ -11,7 +11,7 @@ import {
 import { type Divergence, reverseKl } from './divergence.js';
 import type { ExampleShape } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
-import { expectBeta } from './unpaired.js';
+import { expectPositive } from './option-checks.js';
 
 /** Two responses to each prompt, the first preferred; `sequenceLogProbs` makes the log-probs from those of tokens. */
 export interface PairLogProbs {
@@ -50,7 +50,7 @@ export type PairTerm = (chosen: PerSequence, rejected: PerSequence, chosenRatio:
 
 /** Mean over the pairs of a term of their scores. */
 export function pairLoss(who: string, { beta, divergence = reverseKl }: PairScoring, term: PairTerm): Loss<PairInputs> {
-  expectBeta(who, beta);
+  expectPositive(who, 'beta', beta);
   return (inputs, context = {}) => {
     expectPairs(who, inputs);
     return tf.tidy(() => {
@@ -67,7 +67,7 @@ export function normalizedPairLoss(
   { beta, divergence = reverseKl }: PairScoring,
   term: PairTerm,
 ): Loss<PairInputs & PairLengths> {
-  expectBeta(who, beta);
+  expectPositive(who, 'beta', beta);
   return (inputs, context = {}) => {
     expectPairs(who, inputs);
     expectLengths(who, inputs);
@@ -136,21 +136,6 @@ export function expectPairs(who: string, inputs: PairLogProbs | PairInputs): voi
 export function expectLengths(who: string, inputs: PairLogProbs & PairLengths): void {
   const { chosenLogProbs, chosenLengths, rejectedLengths } = inputs;
   expectSameShape(who, { chosenLogProbs, chosenLengths, rejectedLengths });
-}
-
-/** ε of a loss that believes a share of the pairs to be labelled the wrong way round. */
-export function expectSmoothing(who: string, name: string, value: number): void {
-  if (!(value >= 0 && value < 0.5)) throw new OptionError(who, name, 'in [0, 0.5)', value);
-}
-
-export function expectFinite(who: string, name: string, value: number): void {
-  if (!Number.isFinite(value)) throw new OptionError(who, name, 'finite', value);
-}
-
-export function expectNonNegative(who: string, name: string, value: number): void {
-  if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) {
-    throw new OptionError(who, name, 'a finite number of at least 0', value);
-  }
 }
 
 /** (1 − ε) softplus(−x) + ε softplus(x), without the cancellation of the two. */

@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import { type Aggregate, type Loss, type PerToken, stopGradient, tokenMean } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs } from './example.js';
+import { expectClips } from './option-checks.js';
 import type { PolicyInputs } from './policy-inputs.js';
 import { defaultRange, fractionOf, policyRatio } from './policy-ratio.js';
-
 import { withTokenTerms } from './token-terms.js';
 
 /** Options of `ppoClip`. */
@@ -56,13 +55,8 @@ export function ppoClip({
   logRatioRange = defaultRange,
   aggregate = tokenMean,
 }: PpoClipOptions = {}): Loss<PpoClipInputs> {
-  if (!(clipLow >= 0 && clipLow < 1)) throw new OptionError('ppoClip', 'clipLow', 'in [0, 1)', clipLow);
-  if (!(clipHigh >= 0)) throw new OptionError('ppoClip', 'clipHigh', 'at least 0', clipHigh);
-  if (dualClip !== undefined && !(dualClip > 1)) throw new OptionError('ppoClip', 'dualClip', 'above 1', dualClip);
+  expectClips('ppoClip', { clipLow, clipHigh, dualClip, logRatioRange });
   const [lowest, highest] = logRatioRange;
-  if (!(lowest <= 0 && highest >= 0)) {
-    throw new OptionError('ppoClip', 'logRatioRange', 'a range [low, high] that holds 0', logRatioRange);
-  }
 
   const loss: Loss<PpoClipInputs> = (inputs, context = {}) =>
     tf.tidy(() => {
@@ -108,6 +102,9 @@ export const ppoClipEntry: LossEntry<PpoClipInputs> = {
   differentiable: ['logProbs'],
   example: drawPolicyInputs,
   evaluate: ppoClip(),
-  variants: { 'log-ratios clamped': ppoClip({ logRatioRange: [-0.6, 0.4] }) },
+  variants: {
+    'log-ratios clamped': ppoClip({ logRatioRange: [-0.6, 0.4] }),
+    'dual clip': ppoClip({ clipHigh: 0.4, dualClip: 1.5 }),
+  },
   build: (aggregate) => ppoClip({ clipHigh: 0.28, dualClip: 3, aggregate }),
 };

@@ -3,7 +3,8 @@ import { OptionError } from '@tsrl/core';
 import type { Loss, PerSequence } from '@tsrl/tensor';
 import type { Divergence } from './divergence.js';
 import type { LossEntry } from './entry.js';
-import { drawPairs, expectSmoothing, type PairInputs, pairLoss } from './pair.js';
+import { expectSmoothing } from './option-checks.js';
+import { drawPairs, type PairInputs, pairLoss } from './pair.js';
 
 /** Options of `rdpo`. */
 export interface RdpoOptions {

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectSameShape, type Loss, type PerSequence } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawSequences } from './example.js';
-import { drawPairs, type PairInputs, pairLoss } from './pair.js';
-import { expectBeta } from './unpaired.js';
+import { expectPositive } from './option-checks.js';
+import { drawPairs, expectPairs, type PairInputs, pairLoss } from './pair.js';
 
 /** Options of `rebel`. */
 export interface RebelOptions {
@@ -33,9 +33,10 @@ export interface RebelInputs extends PairInputs {
  * @see Gao et al. 2024, arXiv:2404.16767
  */
 export function rebel({ beta = 1 }: RebelOptions = {}): Loss<RebelInputs> {
-  expectBeta('rebel', beta);
+  expectPositive('rebel', 'beta', beta);
   return ({ chosenRewards, rejectedRewards, ...pairs }, context) => {
     const { chosenLogProbs } = pairs;
+    expectPairs('rebel', pairs);
     expectSameShape('rebel', { chosenLogProbs, chosenRewards, rejectedRewards });
     return tf.tidy(() => {
       const gap = tf.sub(chosenRewards, rejectedRewards);

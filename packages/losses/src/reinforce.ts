@@ -1,30 +1,14 @@
-import * as tf from '@tensorflow/tfjs-core';
-import {
-  type Aggregate,
-  expectSameShape,
-  expectShape,
-  type Loss,
-  maskedMean,
-  type PerToken,
-  sequenceSum,
-  stopGradient,
-  zeroMasked,
-} from '@tsrl/tensor';
+import { type Aggregate, type Loss, sequenceSum } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawTokens } from './example.js';
-import type { TokenInputs } from './token-inputs.js';
-import { withTokenTerms } from './token-terms.js';
+import { policyGradient, type ReinforceInputs } from './policy-gradient.js';
+
+export type { ReinforceInputs };
 
 /** Options of `reinforce`. */
 export interface ReinforceOptions {
   /** How the losses of tokens become one; default `sequenceSum`, which makes it the log-prob of whole responses. */
   readonly aggregate?: Aggregate;
-}
-
-/** Inputs of `reinforce`. */
-export interface ReinforceInputs extends TokenInputs {
-  /** [B, T], constant. */
-  readonly advantages: PerToken;
 }
 
 /**
@@ -48,20 +32,7 @@ export interface ReinforceInputs extends TokenInputs {
  * @see Williams 1992; for responses as one action Ahmadian et al. 2024, arXiv:2402.14740
  */
 export function reinforce({ aggregate = sequenceSum }: ReinforceOptions = {}): Loss<ReinforceInputs> {
-  const loss: Loss<ReinforceInputs> = ({ logProbs, advantages, mask }, context = {}) => {
-    expectShape('reinforce', 'logProbs', logProbs, ['B', 'T']);
-    expectSameShape('reinforce', { logProbs, advantages, mask });
-    return tf.tidy(() => {
-      const now = zeroMasked(logProbs, mask);
-      const perToken = tf.neg(tf.mul<PerToken>(zeroMasked(advantages, mask), now));
-      return {
-        loss: aggregate(perToken, mask, context),
-        metrics: { logProb: maskedMean(stopGradient(now), mask) },
-      };
-    });
-  };
-  const slope = (_: number, values: Float32Array, at: number): number => -(values[at] as number);
-  return withTokenTerms(loss, () => [{ of: 'logProbs', inputs: ['advantages'], slope, aggregate }]);
+  return policyGradient('reinforce', aggregate);
 }
 
 export const reinforceEntry: LossEntry<ReinforceInputs> = {

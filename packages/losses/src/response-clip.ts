@@ -2,8 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expectSameShape, expectShape, type Loss, maskedSum, type PerSequence, type PerToken } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs, drawSequences } from './example.js';
+import { expectClips } from './option-checks.js';
 import type { RatioInputs } from './policy-inputs.js';
 import { type PpoClipOptions, ppoClip } from './ppo-clip.js';
+import { rowsWithTokens } from './sequence-ratio.js';
 
 /** Options of `responseClip`: those of `ppoClip`; `aggregate` is given the losses of responses, [B, 1]. */
 export type ResponseClipOptions = PpoClipOptions;
@@ -31,6 +33,7 @@ export interface ResponseClipInputs extends RatioInputs {
  * @see Ahmadian et al. 2024, arXiv:2402.14740, for responses as actions; the clip is that of arXiv:1707.06347
  */
 export function responseClip(options: ResponseClipOptions = {}): Loss<ResponseClipInputs> {
+  expectClips('responseClip', options);
   const loss = ppoClip(options);
   return ({ logProbs, oldLogProbs, advantages, mask }, { step, sequences } = {}) => {
     expectShape('responseClip', 'logProbs', logProbs, ['B', 'T']);
@@ -45,7 +48,7 @@ export function responseClip(options: ResponseClipOptions = {}): Loss<ResponseCl
             logProbs: difference,
             oldLogProbs: tf.zerosLike(difference),
             advantages: column(advantages),
-            mask: column(tf.cast(tf.greater(tf.max(mask, 1), 0), 'float32')),
+            mask: column(rowsWithTokens(mask)),
           },
           { ...(step !== undefined && { step }), ...(sequences !== undefined && { sequences, tokens: sequences }) },
         ),

@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import { type Aggregate, type Loss, maskedMean, type PerToken, sequenceMean, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawPolicyInputs } from './example.js';
+import { expectPositive } from './option-checks.js';
 import type { PolicyInputs } from './policy-inputs.js';
 import { policyRatio } from './policy-ratio.js';
-
 import { withTokenTerms } from './token-terms.js';
 
 /** Options of `sapo`. */
@@ -41,9 +40,7 @@ export function sapo({
   aggregate = sequenceMean,
 }: SapoOptions = {}): Loss<PolicyInputs> {
   for (const [name, value] of Object.entries({ positiveTemperature, negativeTemperature })) {
-    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
-      throw new OptionError('sapo', name, 'positive and finite', value);
-    }
+    expectPositive('sapo', name, value);
   }
   const loss: Loss<PolicyInputs> = (inputs, context = {}) =>
     tf.tidy(() => {

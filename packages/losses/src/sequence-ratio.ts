@@ -4,6 +4,7 @@ import {
   expectShape,
   type Loss,
   maskedMean,
+  type PerSequence,
   type PerToken,
   type StepContext,
   sequenceMean,
@@ -77,7 +78,20 @@ export function meanOfRows(perRow: tf.Tensor, mask: PerToken, context: StepConte
 
 /** A number per row, at each of its positions. */
 export function overTokens(perRow: tf.Tensor, { shape }: PerToken): PerToken {
+  // To no columns at all `tf.broadcastTo` does not go: it leaves the one that there is.
+  if (shape[1] === 0) return tf.zeros(shape);
   return tf.broadcastTo<tf.Rank.R2>(tf.expandDims(perRow, 1), shape);
+}
+
+/** 1 for the rows with tokens, 0 for the others, [B]. */
+export function rowsWithTokens(mask: PerToken): PerSequence {
+  // Not the maximum, which wasm does not write where a row has no columns.
+  return tf.cast<PerSequence>(tf.greater(tf.sum(mask, 1), 0), 'float32');
+}
+
+/** A number per row, 0 for the rows without a token: what those are given may be NaN. */
+export function ofRows(perRow: PerSequence, mask: PerToken): PerSequence {
+  return zeroMasked(perRow, rowsWithTokens(mask));
 }
 
 export function expectRatioInputs(who: string, { logProbs, oldLogProbs, mask }: RatioInputs): void {

@@ -1,21 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Loss, PerSequence } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
+import { expectFinite, expectNonNegative, expectPositive, expectSmoothing } from './option-checks.js';
 import {
   drawLengths,
   drawPairLogProbs,
-  expectFinite,
   expectLengths,
-  expectNonNegative,
   expectPairs,
-  expectSmoothing,
   type PairLengths,
   type PairLogProbs,
   pairResult,
   perLength,
   smoothedLogistic,
 } from './pair.js';
-import { expectBeta } from './unpaired.js';
 
 /** Options of `simpo`. */
 export interface SimpoOptions {
@@ -85,7 +82,7 @@ function averaged(
   { beta = 2, gamma = 0.5, labelSmoothing = 0 }: SimpoOptions,
   reward: (means: PerSequence) => PerSequence,
 ): Loss<SimpoInputs> {
-  expectBeta(who, beta);
+  expectPositive(who, 'beta', beta);
   expectNonNegative(who, 'gamma', gamma);
   expectSmoothing(who, 'labelSmoothing', labelSmoothing);
   return (inputs, context = {}) => {

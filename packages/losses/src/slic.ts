@@ -3,7 +3,8 @@ import { expectSameShape, type Loss, type PerSequence, stopGradient } from '@tsr
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
 import { hinge } from './hinge.js';
-import { drawPairLogProbs, expectNonNegative, type PairLogProbs } from './pair.js';
+import { expectNonNegative, expectPositive } from './option-checks.js';
+import { drawPairLogProbs, expectPairs, type PairLogProbs } from './pair.js';
 import { referenceFree } from './reference-free.js';
 
 /** Options of `slic`. */
@@ -38,10 +39,12 @@ export interface SlicInputs extends PairLogProbs {
  * @see Zhao et al. 2023, arXiv:2305.10425, equation 1
  */
 export function slic({ targetMargin = 1, imitationWeight = 0.1 }: SlicOptions = {}): Loss<SlicInputs> {
+  expectPositive('slic', 'targetMargin', targetMargin);
   expectNonNegative('slic', 'imitationWeight', imitationWeight);
   const calibration = referenceFree(hinge({ beta: 1, targetMargin }));
   return ({ targetLogProbs, ...pairs }, context = {}) => {
     const { chosenLogProbs } = pairs;
+    expectPairs('slic', pairs);
     expectSameShape('slic', { chosenLogProbs, targetLogProbs });
     return tf.tidy(() => {
       const { loss, metrics } = calibration(pairs, context);

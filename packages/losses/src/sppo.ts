@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OptionError } from '@tsrl/core';
 import { expectShape, type Loss, maskedSum, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawMask, drawSequences, drawTokens } from './example.js';
+import { expectPositive } from './option-checks.js';
 import type { RatioInputs } from './policy-inputs.js';
-import { expectRatioInputs, meanOfRows } from './sequence-ratio.js';
+import { expectRatioInputs, meanOfRows, ofRows } from './sequence-ratio.js';
 
 /** Options of `sppo`. */
 export interface SppoOptions {
@@ -35,14 +35,14 @@ export interface SppoInputs extends RatioInputs {
  * @see Wu et al. 2024, arXiv:2405.00675
  */
 export function sppo({ eta = 1 }: SppoOptions = {}): Loss<SppoInputs> {
-  if (!(eta > 0 && eta < Number.POSITIVE_INFINITY)) throw new OptionError('sppo', 'eta', 'positive and finite', eta);
+  expectPositive('sppo', 'eta', eta);
   return (inputs, context = {}) => {
     expectRatioInputs('sppo', inputs);
     const { logProbs, oldLogProbs, advantages, mask } = inputs;
     expectShape('sppo', 'advantages', advantages, [logProbs.shape[0]]);
     return tf.tidy(() => {
       const change = maskedSum(tf.sub(logProbs, oldLogProbs), mask, { axis: 1 });
-      const residual = tf.sub<PerSequence>(change, tf.mul(advantages, eta));
+      const residual = tf.sub<PerSequence>(change, tf.mul(ofRows(advantages, mask), eta));
       return {
         loss: meanOfRows(tf.square(residual), mask, context),
         metrics: { residual: meanOfRows(tf.abs(stopGradient(residual)), mask, {}) },

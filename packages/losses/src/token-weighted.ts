@@ -43,7 +43,7 @@ export interface TokenWeights {
  * @throws ShapeError when called, and what the loss throws
  * @see Yao et al. 2025 (truncated importance sampling for rollouts); Wang et al. 2025, arXiv:2506.01939
  */
-export function tokenWeighted<Inputs extends TokenInputs>(
+export function tokenWeighted<Inputs extends Pick<TokenInputs, 'mask'>>(
   build: (aggregate: Aggregate) => Loss<Inputs>,
   { aggregate = tokenMean }: TokenWeightedOptions = {},
 ): Loss<Inputs & TokenWeights> {
@@ -57,14 +57,17 @@ export function tokenWeighted<Inputs extends TokenInputs>(
       return { loss: total, metrics: { ...metrics, weightMean: maskedMean(weights, mask) } };
     });
   };
-  const terms = tokenTermsOf(build(aggregate));
+  // A function of its own tells the terms that were built with it from those that bring the same aggregation themselves.
+  const marker: Aggregate = (perToken, mask, at) => aggregate(perToken, mask, at);
+  const terms = tokenTermsOf(build(marker));
   if (!terms) return loss;
   return withTokenTerms(loss, (context) =>
     terms(context).map((term) => {
-      if (term.aggregate !== aggregate) return term;
+      if (term.aggregate !== marker) return term;
       const at = term.inputs.length;
       return {
         ...term,
+        aggregate,
         inputs: [...term.inputs, 'tokenWeights'],
         slope: (x, values, from) => (values[from + at] as number) * term.slope(x, values, from),
       };

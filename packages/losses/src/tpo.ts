@@ -4,7 +4,15 @@ import { dpo } from './dpo.js';
 import type { LossEntry } from './entry.js';
 import { drawLogProb, drawSequences } from './example.js';
 import { imitation } from './imitation.js';
-import { drawLengths, drawPairLogProbs, expectNonNegative, type PairLengths, type PairLogProbs } from './pair.js';
+import { expectNonNegative, expectPositive, expectSmoothing } from './option-checks.js';
+import {
+  drawLengths,
+  drawPairLogProbs,
+  expectLengths,
+  expectPairs,
+  type PairLengths,
+  type PairLogProbs,
+} from './pair.js';
 import { referenceFree } from './reference-free.js';
 import { type SimpoInputs, simpo } from './simpo.js';
 
@@ -57,7 +65,11 @@ export interface TpoLInputs extends SimpoInputs, GoldInputs {}
  * @see Saeidi et al. 2024, arXiv:2405.16681
  */
 export function tpo({ beta = 0.01, labelSmoothing = 0, ...options }: TpoOptions = {}): Loss<TpoInputs> {
-  return withGold('tpo', referenceFree(dpo({ beta, labelSmoothing })), options);
+  const who = 'tpo';
+  expectPositive(who, 'beta', beta);
+  expectSmoothing(who, 'labelSmoothing', labelSmoothing);
+  const preference = referenceFree(dpo({ beta, labelSmoothing }));
+  return withGold(who, preference, (inputs) => expectPairs(who, inputs), options);
 }
 
 /**
@@ -71,16 +83,26 @@ export function tpo({ beta = 0.01, labelSmoothing = 0, ...options }: TpoOptions 
  * @see Saeidi et al. 2024, arXiv:2405.16681
  */
 export function tpoL({ beta = 0.01, gamma = 0.5, labelSmoothing = 0, ...options }: TpoLOptions = {}): Loss<TpoLInputs> {
-  return withGold('tpoL', simpo({ beta, gamma, labelSmoothing }), options);
+  const who = 'tpoL';
+  expectPositive(who, 'beta', beta);
+  expectNonNegative(who, 'gamma', gamma);
+  expectSmoothing(who, 'labelSmoothing', labelSmoothing);
+  const expectInputs = (inputs: SimpoInputs): void => {
+    expectPairs(who, inputs);
+    expectLengths(who, inputs);
+  };
+  return withGold(who, simpo({ beta, gamma, labelSmoothing }), expectInputs, options);
 }
 
 function withGold<Inputs extends PairLogProbs>(
   who: string,
   preference: Loss<Inputs>,
+  expectInputs: (inputs: Inputs) => void,
   { imitationWeight = 1, aggregate = sequenceMean }: TpoOptions,
 ): Loss<Inputs & GoldInputs> {
   expectNonNegative(who, 'imitationWeight', imitationWeight);
   return (inputs, context = {}) => {
+    expectInputs(inputs);
     const { chosenLogProbs, goldLogProbs, goldLengths } = inputs;
     expectSameShape(who, { chosenLogProbs, goldLogProbs, goldLengths });
     return tf.tidy(() => {

@@ -9,6 +9,7 @@ import {
   sigmoid,
 } from '@tsrl/core';
 import { type LinearClassifier, logisticRegression } from './logistic-regression.js';
+import { expectPositive } from './option-checks.js';
 import { expectLabels } from './unpaired.js';
 
 /** Options of `samplePrompts`. */
@@ -70,9 +71,7 @@ export function fitPromptClassifier(
   { inverseRegularization = 1 }: FitPromptClassifierOptions = {},
 ): LinearClassifier {
   const who = 'fitPromptClassifier';
-  if (!(inverseRegularization > 0 && inverseRegularization < Number.POSITIVE_INFINITY)) {
-    throw new OptionError(who, 'inverseRegularization', 'positive and finite', inverseRegularization);
-  }
+  expectPositive(who, 'inverseRegularization', inverseRegularization);
   expectEmbeddings(who, embeddings);
   expectLength(who, 'labels', labels, embeddings.rows);
   expectLabels(who, labels);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { DataError, OptionError } from '@tsrl/core';
+import { DataError } from '@tsrl/core';
 import { expectSameShape, expectShape, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { ExampleShape } from './entry.js';
 import { drawSequences } from './example.js';
@@ -17,10 +17,6 @@ export interface UnpairedInputs {
 export function expectUnpaired(who: string, { logProbs, refLogProbs, labels }: UnpairedInputs): void {
   expectShape(who, 'logProbs', logProbs, ['B']);
   expectSameShape(who, { logProbs, refLogProbs, labels });
-}
-
-export function expectBeta(who: string, beta: number): void {
-  if (!(beta > 0 && beta < Number.POSITIVE_INFINITY)) throw new OptionError(who, 'beta', 'positive and finite', beta);
 }
 
 /** Labels on the host are 0 or 1. */

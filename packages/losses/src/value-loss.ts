@@ -14,6 +14,7 @@ import {
 } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawMask, drawTokens } from './example.js';
+import { expectPositive } from './option-checks.js';
 
 /** Options of `valueLoss` without clipping. */
 export interface ValueLossOptions {
@@ -69,9 +70,7 @@ export function valueLoss({
   aggregate = tokenMean,
 }: ValueLossOptions | ClippedValueLossOptions = {}): Loss<ClippedValueLossInputs> {
   if (clip !== undefined && !(clip > 0)) throw new OptionError('valueLoss', 'clip', 'positive', clip);
-  if (!(factor > 0 && factor < Number.POSITIVE_INFINITY)) {
-    throw new OptionError('valueLoss', 'factor', 'positive and finite', factor);
-  }
+  expectPositive('valueLoss', 'factor', factor);
 
   return ({ values, oldValues, returns, mask }, context = {}) => {
     expectShape('valueLoss', 'values', values, ['B', 'T']);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { createRng, permutation } from '@tsrl/core';
+import { createRng, isTsrlError, permutation } from '@tsrl/core';
 import {
   type Loss,
   type LossResult,
@@ -32,26 +32,32 @@ interface Evaluated {
 }
 
 const shapes = fc.record({ sequences: fc.integer({ min: 1, max: 5 }), tokens: fc.integer({ min: 1, max: 6 }) });
-/** Some twenty losses by eight laws: FC_RUNS in the environment looks further. */
-const runs = { runs: 20 };
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
+
+/** Ids are given in order: it tells what was made between two calls. */
+const nextTensorId = (): number => tf.tidy(() => tf.scalar(0).id);
 
 const modes = { tokenMean, sequenceMean, sequenceSum, sequenceSumNorm: sequenceSumNorm({ length: 6 }) };
 
-/** The registered defaults, their variants, and every aggregation for the losses that take one. */
-const suite: [string, LossEntry][] = losses.flatMap((entry): [string, LossEntry][] => [
-  [entry.name, entry],
-  ...Object.entries(entry.variants ?? {}).map(([name, evaluate]): [string, LossEntry] => [
+/**
+ * The registered defaults and their variants, and every aggregation for the losses that take one, with how many inputs
+ * each law sees: the four aggregations share what an option has alone. FC_RUNS in the environment looks further.
+ */
+const suite: [string, LossEntry, { readonly runs: number }][] = losses.flatMap((entry): typeof suite => [
+  [entry.name, entry, { runs: 20 }],
+  ...Object.entries(entry.variants ?? {}).map(([name, evaluate]): (typeof suite)[number] => [
     `${entry.name}, ${name}`,
     { ...entry, evaluate },
+    { runs: 20 },
   ]),
-  ...Object.entries(entry.build ? modes : {}).map(([name, aggregate]): [string, LossEntry] => [
+  ...Object.entries(entry.build ? modes : {}).map(([name, aggregate]): (typeof suite)[number] => [
     `${entry.name} with ${name}`,
     { ...entry, evaluate: entry.build?.(aggregate) as Loss<object> },
+    { runs: 5 },
   ]),
 ]);
 
-describe.each(suite)('%s', (_name, entry) => {
+describe.each(suite)('%s', (_name, entry, runs) => {
   const perToken = entry.per === 'token';
   /** Rank, dtype and numbers per token of each input, as its example has them. */
   let kinds: Readonly<Record<string, Kind>>;
@@ -88,20 +94,23 @@ describe.each(suite)('%s', (_name, entry) => {
   const evaluate = (rows: Rows, context?: StepContext): Evaluated =>
     tf.tidy(() => {
       const inputs = tensorsOf(rows);
-      const { loss, metrics } = entry.evaluate(inputs, context);
       const names = entry.differentiable as readonly string[];
-      const f = (...args: tf.Tensor[]): tf.Scalar =>
-        entry.evaluate(
-          { ...inputs, ...Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor])) },
-          context,
-        ).loss;
-      const gradients = tf.grads(f)(names.map((name) => inputs[name] as tf.Tensor));
+      let metrics: Record<string, number> = {};
+      const f = (...args: tf.Tensor[]): tf.Scalar => {
+        const given = Object.fromEntries(names.map((name, i) => [name, args[i] as tf.Tensor]));
+        const result = entry.evaluate({ ...inputs, ...given }, context);
+        metrics = Object.fromEntries(
+          Object.entries(result.metrics).map(([name, x]) => [name, x.dataSync()[0] as number]),
+        );
+        return result.loss;
+      };
+      const { value, grads } = tf.valueAndGrads(f)(names.map((name) => inputs[name] as tf.Tensor));
       const count = rows[names[0] as string]?.length as number;
       return {
-        loss: loss.dataSync()[0] as number,
-        metrics: Object.fromEntries(Object.entries(metrics).map(([name, x]) => [name, x.dataSync()[0] as number])),
+        loss: value.dataSync()[0] as number,
+        metrics,
         gradients: Object.fromEntries(
-          names.map((name, i) => [name, tf.reshape(gradients[i] as tf.Tensor, [count, -1]).arraySync() as number[][]]),
+          names.map((name, i) => [name, tf.reshape(grads[i] as tf.Tensor, [count, -1]).arraySync() as number[][]]),
         ),
       };
     });
@@ -133,6 +142,38 @@ describe.each(suite)('%s', (_name, entry) => {
     for (const x of [result.loss, ...Object.values(result.metrics)]) expect(x.shape).toEqual([]);
     expect(Object.values(inputs).map((x) => [...x.dataSync()])).toEqual(before);
     tf.dispose([inputs, result.loss, result.metrics]);
+  });
+
+  test('an input of another shape or type is an error of this loss that says so, before any tensor is made', () => {
+    const inputs = entry.example({ sequences: 3, tokens: 4 }, createRng(1)) as Tensors;
+    const lossOf = (given: Tensors): number => tf.tidy(() => entry.evaluate(given).loss.dataSync()[0] as number);
+    let errors = 0;
+    for (const [name, x] of Object.entries(inputs)) {
+      const others = [
+        tf.zeros([...x.shape.slice(0, -1), (x.shape.at(-1) as number) + 1], x.dtype),
+        tf.zeros([2, ...x.shape, 1], x.dtype),
+        tf.zeros(x.shape, 'bool'),
+      ];
+      for (const other of others) {
+        const before = nextTensorId();
+        let value: number | undefined;
+        try {
+          value = lossOf({ ...inputs, [name]: other });
+        } catch (error) {
+          errors++;
+          expect(isTsrlError(error, 'shape') && error.message).toMatch(
+            new RegExp(`^${entry.name}: \\w+ must be .*; got `),
+          );
+          expect(nextTensorId()).toBe(before + 1);
+        }
+        // Of an input that is taken as it is, the loss must know nothing.
+        const { [name]: _, ...without } = inputs;
+        if (value !== undefined) expect(lossOf(without)).toBe(value);
+      }
+      tf.dispose(others);
+    }
+    tf.dispose(inputs);
+    expect(errors).toBeGreaterThan(0);
   });
 
   test('the order of the rows does not matter', () => {
@@ -218,6 +259,27 @@ describe.each(suite)('%s', (_name, entry) => {
     );
   });
 
+  test.runIf(perToken)('whatever a row without a token is given, of the row itself too, reaches no gradient', () => {
+    forAll(
+      [shapes, seeds, fc.constantFrom(5, Number.NaN, Infinity)],
+      (shape, seed, junk) => {
+        const rows = example(shape, seed);
+        const last = (name: string, x: number[][]): number[] => {
+          const row = x[x.length - 1] as number[];
+          if (discrete.includes(name)) return row.map((y) => (name === 'mask' ? 0 : y + 1));
+          return row.map(() => junk);
+        };
+        const longer = Object.fromEntries(Object.entries(rows).map(([name, x]) => [name, [...x, last(name, x)]]));
+        const plain = evaluate(rows);
+        const gradients = Object.fromEntries(
+          Object.entries(plain.gradients).map(([name, x]) => [name, [...x, (x[0] as number[]).map(() => 0)]]),
+        );
+        expect(maxError(flat(evaluate(longer)), flat({ ...plain, gradients }), float32)).toBeLessThan(1);
+      },
+      runs,
+    );
+  });
+
   test.runIf(perToken)('nothing to learn from gives 0 with gradient 0', () => {
     forAll(
       [shapes, seeds],
@@ -235,6 +297,26 @@ describe.each(suite)('%s', (_name, entry) => {
       },
       runs,
     );
+  });
+
+  test('a batch without examples, or without columns, gives 0, or an error of this loss', () => {
+    for (const shape of [
+      { sequences: 0, tokens: 3 },
+      { sequences: 2, tokens: 0 },
+    ]) {
+      if (!perToken && shape.tokens === 0) continue;
+      const inputs = entry.example(shape, createRng(1)) as Tensors;
+      try {
+        const { loss, metrics } = entry.evaluate(inputs);
+        expect(loss.dataSync()[0]).toBeCloseTo(0, 30);
+        for (const metric of Object.values(metrics)) expect(metric.dataSync()[0]).toSatisfy(Number.isFinite);
+        tf.dispose([loss, metrics]);
+      } catch (error) {
+        if (!isTsrlError(error, 'shape')) throw error;
+        expect(error.message).toMatch(new RegExp(`^${entry.name}: \\w+ must be .*B at least 1; got \\[0\\]`));
+      }
+      tf.dispose(inputs);
+    }
   });
 
   test('stays finite for extreme inputs', () => {

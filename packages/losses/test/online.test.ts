@@ -268,6 +268,7 @@ describe('nashMd', () => {
 
   test('refuses', () => {
     expect(() => nashMd({ beta: Number.NaN })).toThrow('nashMd: beta must be positive and finite; got NaN');
+    expect(() => nashMd({ klCredit: 'constructor' as 'token' })).toThrow('nashMd: klCredit');
     expect(() => nashMd({ klCredit: 'none' as 'token' })).toThrow(
       "klCredit must be 'token', 'toGo' or 'sequence'; got \"none\"",
     );

@@ -607,7 +607,7 @@ test('errors say what is wrong', () => {
     'clipCov: covarianceRange must be a range [low, high]; got [5,1]',
   );
   expect(() => klCov({ fraction: -1 })).toThrow('klCov: fraction must be in [0, 1]; got -1');
-  expect(() => klCov({ beta: -1 })).toThrow('klCov: beta must be finite and at least 0; got -1');
+  expect(() => klCov({ beta: -1 })).toThrow('klCov: beta must be a finite number of at least 0; got -1');
   expect(() => gvpo({ beta: 0 })).toThrow('gvpo: beta must be positive and finite; got 0');
   expect(() => flowRl({ maxWeight: 0 })).toThrow('flowRl: maxWeight must be positive and finite; got 0');
   expect(() => sppo({ eta: 0 })).toThrow('sppo: eta must be positive and finite; got 0');

@@ -19,8 +19,10 @@ import {
   cispo,
   correctedKl,
   type DirectValueInputs,
+  type DistillationInputs,
   directReward,
   directValue,
+  distillation,
   entropyBonus,
   fromLogits,
   gpg,
@@ -394,6 +396,10 @@ describe('responseClip', () => {
     const x = tf.ones<tf.Rank.R2>([2, 3]);
     const call = () => responseClip()({ logProbs: x, oldLogProbs: x, advantages: x as never, mask: x });
     expect(call).toThrow('responseClip: advantages must be float32 [2]; got float32 [2, 3]');
+    expect(() => responseClip({ dualClip: 1 })).toThrow('responseClip: dualClip must be above 1; got 1');
+    expect(() => responseClip({ logRatioRange: [1, 2] })).toThrow(
+      'responseClip: logRatioRange must be a range [low, high] that holds 0; got [1,2]',
+    );
     x.dispose();
   });
 });
@@ -608,6 +614,27 @@ describe('tokenWeighted', () => {
     expect(
       tokenTermsOf(tokenWeighted(() => () => ({ loss: tf.scalar(0), metrics: {} })) as Loss<never>),
     ).toBeUndefined();
+  });
+
+  test('a term with the same aggregation of its own is not weighed, in the slopes either', () => {
+    const loss = tokenWeighted((aggregate) => objective({ policy: ppoClip({ aggregate }), entropy: entropyBonus() }));
+    const [policy, entropy] = tokenTermsOf(loss as Loss<never>)!({});
+    expect([policy!.inputs.at(-1), entropy!.inputs]).toEqual(['tokenWeights', []]);
+    expect([policy!.aggregate, entropy!.aggregate]).toEqual([tokenMean, tokenMean]);
+  });
+
+  test('weighs losses that have no log-probs: distillation', () => {
+    const loss = tokenWeighted((aggregate) => distillation({ beta: 0, aggregate }));
+    expectTypeOf(loss).parameter(0).toEqualTypeOf<DistillationInputs & TokenWeights>();
+    const value = tf.tidy(() => {
+      const logits = tf.tensor3d([0, 0, 0, 0], [1, 2, 2]);
+      const teacherLogits = tf.tensor3d([0, 30, 30, 0], [1, 2, 2]);
+      const mask = tf.ones<tf.Rank.R2>([1, 2]);
+      const tokenWeights = tf.tensor2d([[3, -1]]);
+      return loss({ logits, teacherLogits, mask, tokenWeights }).loss.dataSync()[0] as number;
+    });
+    // Each token is log 2 from its teacher: (3 − 1) / 2 of it.
+    expect(value).toBeCloseTo(Math.LN2, 6);
   });
 
   test('from logits in one pass and composed it is the same', () => {
