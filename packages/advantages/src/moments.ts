@@ -7,7 +7,10 @@ export type VarianceKind = 'population' | 'sample';
 /** Below this a variance is rounding noise, and dividing by its root would blow the noise up. */
 export const NEGLIGIBLE_VARIANCE = 1e-12;
 
-/** Weighted mean and variance of the entries whose weight is not 0, in two passes; 0 and 0 when there is none. */
+/**
+ * Weighted mean and variance of the entries whose weight is not 0, in two passes; 0 and 0 when there is none. Of equal
+ * entries the mean is that entry and the variance 0, both exactly: deviations are taken from the first one that counts.
+ */
 export function weightedMoments(
   who: string,
   name: string,
@@ -27,16 +30,17 @@ export function weightedMoments(
   }
   expectFiniteWhere(who, name, values, weights);
 
+  const origin = values.data[weights.data.findIndex((weight) => weight !== 0)] ?? 0;
   let total = 0;
   let sum = 0;
   for (let i = 0; i < weights.data.length; i++) {
     const weight = weights.data[i] as number;
     if (weight === 0) continue; // 0 · NaN is NaN: what does not count is left out, not multiplied away
     total += weight;
-    sum += weight * (values.data[i] as number);
+    sum += weight * ((values.data[i] as number) - origin);
   }
   if (total === 0) return { mean: 0, variance: 0 };
-  const mean = sum / total;
+  const mean = origin + sum / total;
   let squares = 0;
   for (let i = 0; i < weights.data.length; i++) {
     const weight = weights.data[i] as number;

@@ -41,14 +41,17 @@ export function passK(inputs: GroupInputs, { k }: PassKOptions): AdvantageResult
   }
   const moments = momentsOfGroups('passK', inputs.rewards, inputs.groups, 'population');
   const { index, counts, means } = moments;
-  const advantages = Float64Array.from(index, (group, row) => {
-    const count = counts[group] as number;
-    if (inputs.rewards[row] === null || count < k) return 0;
+  const ofGroups = Array.from(counts, (count, group) => {
+    if (count < k) return { right: 0, wrong: 0 };
     const wrong = count - Math.round(count * (means[group] as number));
     const allWrong = noneOf(wrong, count, k);
     const deviation = Math.sqrt(allWrong * (1 - allWrong));
-    if (deviation === 0) return 0;
-    return (allWrong - (inputs.rewards[row] === 1 ? 0 : noneOf(wrong - 1, count - 1, k - 1))) / deviation;
+    if (deviation === 0) return { right: 0, wrong: 0 };
+    return { right: allWrong / deviation, wrong: (allWrong - noneOf(wrong - 1, count - 1, k - 1)) / deviation };
+  });
+  const advantages = Float64Array.from(index, (group, row) => {
+    const reward = inputs.rewards[row];
+    return reward === null ? 0 : (ofGroups[group]?.[reward === 1 ? 'right' : 'wrong'] as number);
   });
   const smallGroups = counts.filter((n) => n > 0 && n < k).length;
   return { advantages, metrics: { ...groupMetrics(moments), smallGroups } };

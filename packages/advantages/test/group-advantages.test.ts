@@ -595,6 +595,14 @@ describe('passK', () => {
   });
 });
 
+test('passK: the time of a large group is not its size times k', () => {
+  const rewards = Array.from({ length: 60_000 }, (_, i) => i % 2);
+  const start = performance.now();
+  passK({ rewards, groups: rewards.map(() => 0) }, { k: 30_000 });
+  // Response by response it took 5 s.
+  expect(performance.now() - start).toBeLessThan(1000);
+});
+
 describe('passKTop1', () => {
   test('gives the best its lead', () => {
     forAll([batches, singletons, fc.boolean()], (batch, singleton, scaled) => {

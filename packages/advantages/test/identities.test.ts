@@ -1,11 +1,12 @@
 // What the specification lists for these methods and no other file holds: identities between methods, and degenerate
 // batches of every entry of the registry.
-import { createRng, type Grid, gridOf } from '@tsrl/core';
+import { createRng, type Grid, gridOf, runningMoments, varianceOf } from '@tsrl/core';
 import { forAll, maxError, type Tolerance } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   adaptiveKl,
+  betaNormalizer,
   discountedReturns,
   drGrpo,
   dynamicSampling,
@@ -24,6 +25,7 @@ import {
   rolloutWeights,
   singleStreamSpo,
   spread,
+  successRates,
   unequalGroups,
   whiten,
 } from '../src/index.ts';
@@ -164,6 +166,31 @@ describe('between estimators', () => {
       expectClose(data, expected.flat());
     });
   });
+});
+
+test('the Beta distributions that the specification fits to its two batches', () => {
+  const fitted = (batch: readonly (readonly number[])[]): number[] => {
+    const groups = batch.flatMap((rewards, prompt) => rewards.map(() => prompt));
+    const rates = successRates({ rewards: batch.flat(), groups });
+    const moments = runningMoments.update(runningMoments.initial, rates);
+    const { alpha, beta } = betaNormalizer(moments);
+    return [moments.mean, varianceOf(moments), 3 * (alpha - 1), 3 * (beta - 1)];
+  };
+  const within = { absolute: 6e-11, relative: 0 };
+  const first = [
+    [1, 0, 0, 0],
+    [1, 1, 0, 0],
+    [1, 1, 1, 0],
+    [1, 1, 0, 0],
+  ];
+  expectClose(fitted(first), [0.5, 0.0416666667, 2.5, 2.5], within);
+  const second = [
+    [1, 0, 0, 0],
+    [1, 1, 1, 1],
+    [0, 0, 0, 0],
+    [1, 1, 0, 0],
+  ];
+  expectClose(fitted(second), [0.4375, 0.1822916667, 0.153125, 0.196875], within);
 });
 
 describe('the KL in the reward', () => {

@@ -92,6 +92,14 @@ describe('whiten', () => {
     });
   });
 
+  test('a large batch of one large value has no variance', () => {
+    // Summed as they are, 1e5 of them miss their mean by 1e-2, which whitening made 1.
+    const n = 100_000;
+    const values = { rows: 1, columns: n, data: new Float64Array(n).fill(1e9 / 3) };
+    const mask = { ...values, data: new Float64Array(n).fill(1) };
+    expect(whiten(values, mask).data.every((x) => x === 0)).toBe(true);
+  });
+
   test('edge cases: none, one, and no variance', () => {
     const none = only([0, 0]);
     for (const variance of ['sample', 'population'] as const) {

@@ -72,19 +72,25 @@ export function composed<const R extends Rewards, Sample = unknown>(
   return async (samples) => combine(await scoreComponents(rewards, samples), samples);
 }
 
+/** Throws an OptionError unless every weight is finite. */
+export function expectWeights(who: string, weights: Readonly<Record<string, number>>): void {
+  for (const [name, weight] of Object.entries(weights)) {
+    if (!Number.isFinite(weight)) throw new OptionError(who, `weights.${name}`, 'finite', weight);
+  }
+}
+
 /**
  * The weight of each component, 1 unless given.
  *
- * @throws OptionError for a weight of no component, or one that is not finite
+ * @throws OptionError for a weight of no component
  */
 export function weightsOf(
   who: string,
   names: readonly string[],
   weights: Readonly<Record<string, number>>,
 ): readonly number[] {
-  for (const [name, weight] of Object.entries(weights)) {
+  for (const name of Object.keys(weights)) {
     if (!names.includes(name)) throw new OptionError(who, 'weights', `for ${names.join(', ')}`, name);
-    if (!Number.isFinite(weight)) throw new OptionError(who, `weights.${name}`, 'finite', weight);
   }
   return names.map((name) => weights[name] ?? 1);
 }

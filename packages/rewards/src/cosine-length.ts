@@ -1,5 +1,5 @@
 import { OptionError } from '@tsrl/core';
-import { expectFinite, perSample, type SyncReward } from './reward.js';
+import { expectFinite, lengthIn, perSample, type SyncReward } from './reward.js';
 import type { RewardEntry } from './reward-entry.js';
 
 /** What rewards of length and correctness read. */
@@ -32,7 +32,8 @@ export interface CosineLengthOptions {
  *
  * Differences: the paper gives completions that reach L a fixed penalty (`exceeded: -10`); TRL does not.
  *
- * @throws OptionError for a length that is not positive, or a value that is not finite
+ * @throws OptionError for a length that is not positive, or a value that is not finite; DataError for a length of a
+ * completion that is not finite and at least 0
  * @see Yeo et al. 2025, arXiv:2502.03373, section 4.2
  */
 export function cosineLength({
@@ -48,9 +49,10 @@ export function cosineLength({
   expectFinite('cosineLength', { 'wrong[0]': wrong[0], 'wrong[1]': wrong[1], exceeded: exceeded ?? 0 });
   return perSample((sample) => {
     if (sample.correct === null) return null;
-    if (exceeded !== undefined && sample.length >= maxLength) return exceeded;
+    const length = lengthIn('cosineLength', sample.length);
+    if (exceeded !== undefined && length >= maxLength) return exceeded;
     const [atZero, atMaximum] = sample.correct ? correct : wrong;
-    const progress = Math.min(sample.length / maxLength, 1);
+    const progress = Math.min(length / maxLength, 1);
     return atMaximum + 0.5 * (atZero - atMaximum) * (1 + Math.cos(Math.PI * progress));
   });
 }

@@ -65,7 +65,8 @@ export function exactMatch({
     const found = extract(completion);
     if (found === undefined) return missing;
     const given = normalize(found.value);
-    const fits = (gold: string): boolean => (match === 'equal' ? given === gold : given.includes(gold));
+    // Nothing stands inside of everything: a gold answer without a word in its normal form must be met as it is.
+    const fits = (gold: string): boolean => (match === 'equal' || gold === '' ? given === gold : given.includes(gold));
     if (!golds.some((gold) => fits(normalize(gold)))) return wrong;
     return found.candidates > hedging.limit ? correct * hedging.factor : correct;
   });

@@ -1,5 +1,5 @@
 import { OptionError } from '@tsrl/core';
-import type { Combine, ComponentScores } from './composed.js';
+import { type Combine, type ComponentScores, expectUnit } from './composed.js';
 import { weightedSum } from './weighted-sum.js';
 
 /** Options of {@link gated}. */
@@ -24,7 +24,7 @@ export interface GatedOptions<Name extends string> {
  * `gated({ gate: 'hard', threshold })`.
  *
  * @throws OptionError for an option out of range, and, when it combines, for a gate that is no component, or the only
- * one; of a soft gate, for a score outside [0, 1]
+ * one; DataError for a score of a soft gate outside [0, 1]
  * @see Liu et al. 2026, arXiv:2601.05242, section 3.2
  */
 export function gated<Name extends string>({
@@ -46,7 +46,7 @@ export function gated<Name extends string>({
       const opening = gates[i] as number | null;
       if (opening === null) return null;
       const g = kind === 'soft' ? opening : opening >= threshold ? 1 : 0;
-      if (!(g >= 0 && g <= 1)) throw new OptionError('gated', `${gate} of a soft gate`, 'in [0, 1]', g);
+      expectUnit('gated', `${gate}, a soft gate,`, g);
       if (g === 0) return otherwise;
       return score === null ? null : g * score + (1 - g) * otherwise;
     });

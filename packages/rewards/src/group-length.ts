@@ -1,6 +1,6 @@
 import { OptionError } from '@tsrl/core';
 import type { JudgedLengthSample } from './cosine-length.js';
-import type { SyncReward } from './reward.js';
+import { lengthIn, type SyncReward } from './reward.js';
 import type { RewardEntry } from './reward-entry.js';
 
 /** What rewards read that compare completions of one prompt. */
@@ -29,7 +29,8 @@ export interface GroupLengthOptions {
  * Where all right ones are equally long σ(0) = ½ counts. `null` where correctness is; such a sample still counts for
  * the lengths of its group.
  *
- * @throws OptionError for an unknown kind, or an α outside [0, 1]
+ * @throws OptionError for an unknown kind, or an α outside [0, 1]; DataError for a length that is not finite and at
+ * least 0
  * @see Kimi Team 2025, arXiv:2501.12599, section 2.3.3; Arora and Zanette 2025, arXiv:2502.04463
  */
 export function groupLength({ kind = 'range', alpha = 0.2 }: GroupLengthOptions = {}): SyncReward<GroupedLengthSample> {
@@ -40,6 +41,7 @@ export function groupLength({ kind = 'range', alpha = 0.2 }: GroupLengthOptions 
   return (samples) => {
     const groups = new Map<number | string, GroupedLengthSample[]>();
     for (const sample of samples) {
+      lengthIn('groupLength', sample.length);
       const group = groups.get(sample.group);
       if (group) group.push(sample);
       else groups.set(sample.group, [sample]);

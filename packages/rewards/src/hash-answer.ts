@@ -1,5 +1,5 @@
 import { checkPick, type Extraction, type Extractor, type PickOptions } from './extraction.js';
-import { endOfNumber, endOfRun } from './number-scan.js';
+import { endOfNumber, endOfRun, isMinus } from './number-scan.js';
 
 /** Options of {@link hashAnswer}. */
 export interface HashAnswerOptions extends PickOptions {
@@ -31,7 +31,8 @@ export function hashAnswer({ pick = 'last', run = false }: HashAnswerOptions = {
       } else {
         while (text[from] === ' ' || text[from] === '$') from += 1;
       }
-      const digits = text[from] === '-' ? from + 1 : from;
+      const minus = run ? text[from] === '-' : isMinus(text[from]);
+      const digits = minus ? from + 1 : from;
       if (!run && text[digits] === '$') continue;
       const end = (run ? endOfRun : endOfNumber)(text, digits);
       if (end <= digits) continue;

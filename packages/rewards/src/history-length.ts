@@ -1,6 +1,6 @@
 import { OptionError, type Tracker } from '@tsrl/core';
 import type { JudgedLengthSample } from './cosine-length.js';
-import { perSample, type SyncReward } from './reward.js';
+import { lengthIn, perSample, type SyncReward } from './reward.js';
 import type { RewardEntry } from './reward-entry.js';
 
 /** What {@link historyLength} reads. */
@@ -19,11 +19,14 @@ export type ShortestLengths = Readonly<Record<string, number>>;
 export const shortestLengths: Tracker<ShortestLengths, readonly ProblemSample[]> = {
   initial: {},
   update(state, samples) {
-    const next: Record<string, number> = { ...state };
+    // A map, for a problem may be called 'constructor'.
+    const next = new Map(Object.entries(state));
     for (const { problem, length, correct } of samples) {
-      if (correct) next[problem] = Math.min(next[problem] ?? Number.POSITIVE_INFINITY, length);
+      if (!correct) continue;
+      const known = next.get(problem) ?? Number.POSITIVE_INFINITY;
+      next.set(problem, Math.min(known, lengthIn('shortestLengths', length)));
     }
-    return next;
+    return Object.fromEntries(next);
   },
 };
 
@@ -46,7 +49,8 @@ export interface HistoryLengthOptions {
  * wrong, 0 up to 1.1 h, then max(−1, −(n − 1.1 h)/h). Every right completion beats every wrong one. `null` where
  * correctness is.
  *
- * @throws OptionError for an unknown kind, or a weight outside [0, 1]
+ * @throws OptionError for an unknown kind, or a weight outside [0, 1]; DataError for a length that is not finite
+ * and at least 0
  * @see Huang, Zhang and Cardie 2025, arXiv:2505.11225 (HAPO)
  */
 export function historyLength({
@@ -62,7 +66,7 @@ export function historyLength({
   return perSample(({ problem, length, correct }) => {
     if (correct === null) return null;
     const best = Object.hasOwn(shortest, problem) ? (shortest[problem] as number) : 0;
-    return (correct ? 1 : 0) + (best > 0 ? weight * score(length / best, correct) : 0);
+    return (correct ? 1 : 0) + (best > 0 ? weight * score(lengthIn('historyLength', length) / best, correct) : 0);
   });
 }
 

@@ -1,6 +1,9 @@
 const isDigit = (character: string | undefined): boolean =>
   character !== undefined && character >= '0' && character <= '9';
 
+/** A hyphen, or the minus sign of Unicode. */
+export const isMinus = (character: string | undefined): boolean => character === '-' || character === '−';
+
 /** Digits, commas and dots. */
 const inRun = (character: string | undefined): boolean => isDigit(character) || character === ',' || character === '.';
 
@@ -52,7 +55,8 @@ export function scanNumbers(
       continue;
     }
     const end = endOf(text, i);
-    const signed = text[i - 1] === '-' ? i - 1 : i;
+    const minus = endOf === endOfRun ? text[i - 1] === '-' : isMinus(text[i - 1]);
+    const signed = minus ? i - 1 : i;
     if (end > i && accept(text.slice(signed, end))) {
       count += 1;
       if (pick === 'last' || span === undefined) span = { start: signed, end };

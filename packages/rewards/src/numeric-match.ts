@@ -45,10 +45,9 @@ export function numericMatch({
     Math.abs(a - b) <= Math.max(absolute, relative * Math.max(Math.abs(a), Math.abs(b)));
   const equal = (given: number, gold: ParsedNumber): boolean => {
     if (strictInteger && gold.whole) return given === gold.value;
-    return (
-      close(given, gold.value) ||
-      (percentTolerant && (close(given, gold.value * 100) || close(given, gold.value / 100)))
-    );
+    // Times 100 a gold value may be infinite, and any number is within a share of infinity.
+    const accepted = percentTolerant ? [gold.value, gold.value * 100, gold.value / 100] : [gold.value];
+    return accepted.some((value) => Number.isFinite(value) && close(given, value));
   };
   return perSample(({ completion, answer }) => {
     const golds = (goldAnswers(answer) ?? []).map(parseNumber).filter((gold) => gold !== undefined);

@@ -47,10 +47,14 @@ export function stepRewards(
 /**
  * Rewards of steps on tokens: [tokens], 0 but at the last token of each step.
  *
- * @throws ShapeError when the two differ in length, OptionError for an end that is no token or not after the one before
+ * @throws ShapeError when the two differ in length, OptionError for a number of tokens that is none, and for an
+ * end that is no token or not after the one before
  */
 export function placeSteps(rewards: ArrayLike<number>, ends: readonly number[], tokens: number): Float64Array {
   expectLength('placeSteps', 'ends', ends, rewards.length);
+  if (!(Number.isInteger(tokens) && tokens >= 0)) {
+    throw new OptionError('placeSteps', 'tokens', 'a whole number of at least 0', tokens);
+  }
   const placed = new Float64Array(tokens);
   ends.forEach((end, k) => {
     const after = k === 0 ? -1 : (ends[k - 1] as number);
@@ -91,7 +95,7 @@ export function minFormCredit(scores: readonly number[], temperature: number = 0
 /**
  * The reward of each token in a process reward model that was trained on outcomes alone: β (log π_prm − log π_ref).
  *
- * @throws ShapeError when the two differ in length, OptionError for a β that is not positive
+ * @throws ShapeError when the two differ in length, OptionError for a β that is not positive and finite
  * @see Yuan et al. 2024, arXiv:2412.01981
  */
 export function implicitProcessRewards(
@@ -100,6 +104,8 @@ export function implicitProcessRewards(
   beta: number,
 ): Float64Array {
   expectLength('implicitProcessRewards', 'refLogProbs', refLogProbs, logProbs.length);
-  if (!(beta > 0)) throw new OptionError('implicitProcessRewards', 'beta', 'positive', beta);
+  if (!(beta > 0 && beta < Number.POSITIVE_INFINITY)) {
+    throw new OptionError('implicitProcessRewards', 'beta', 'positive and finite', beta);
+  }
   return Float64Array.from(logProbs, (logProb, t) => beta * (logProb - (refLogProbs[t] as number)));
 }

@@ -1,5 +1,5 @@
 import { OptionError } from '@tsrl/core';
-import { bySample, type Combine, expectUnit, weightsOf } from './composed.js';
+import { bySample, type Combine, expectUnit, expectWeights, weightsOf } from './composed.js';
 import type { WeightOptions } from './weighted-sum.js';
 
 /** Options of {@link product}. */
@@ -13,11 +13,12 @@ export interface ProductOptions extends WeightOptions {
  * hard requirement: a 0 makes the product 0. With weights that sum to 1 it is the geometric mean, for which a floor of
  * 1e-6 leaves a difference to learn from.
  *
- * @throws OptionError for a floor outside [0, 1), and, when it combines, for a weight that is negative or of no
- * component; DataError for a score outside [0, 1]
+ * @throws OptionError for a floor outside [0, 1), a weight that is negative or not finite and, when it combines, for one
+ * of no component; DataError for a score outside [0, 1]
  */
 export function product({ weights = {}, floor = 0 }: ProductOptions = {}): Combine {
   if (!(floor >= 0 && floor < 1)) throw new OptionError('product', 'floor', 'in [0, 1)', floor);
+  expectWeights('product', weights);
   for (const [name, weight] of Object.entries(weights)) {
     if (!(weight >= 0)) throw new OptionError('product', `weights.${name}`, 'at least 0', weight);
   }

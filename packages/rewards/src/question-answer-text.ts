@@ -1,4 +1,5 @@
-const PUNCTUATION = new Set('!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~');
+/** The punctuation of ASCII. */
+const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 const ARTICLES = new Set(['a', 'an', 'the']);
 
 /**
@@ -10,9 +11,10 @@ const ARTICLES = new Set(['a', 'an', 'the']);
  * @see Rajpurkar et al. 2016, arXiv:1606.05250
  */
 export function questionAnswerText(text: string): string {
-  let plain = '';
-  for (const character of text.normalize('NFKC').toLowerCase()) if (!PUNCTUATION.has(character)) plain += character;
-  return plain
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(PUNCTUATION, '')
     .split(/\s+/)
     .filter((word) => word !== '' && !ARTICLES.has(word))
     .join(' ');

@@ -46,7 +46,7 @@ export function repetitionPenalty({
     const seen = new Set<number>();
     const covered = new Uint8Array(tokens.length);
     ids.forEach((id, at) => {
-      if (seen.has(id)) covered.fill(1, Math.max(at, 0), at + ngram);
+      if (seen.has(id)) covered.fill(1, at, at + ngram);
       seen.add(id);
     });
     const repeated =

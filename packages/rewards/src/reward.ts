@@ -1,4 +1,4 @@
-import { OptionError } from '@tsrl/core';
+import { DataError, OptionError } from '@tsrl/core';
 
 /** One score per sample; `null` means 'this reward does not apply here' and is never the same as 0. */
 export type Scores = readonly (number | null)[];
@@ -47,6 +47,14 @@ export const perSample =
   <Sample>(score: (sample: Sample) => number | null): SyncReward<Sample> =>
   (samples) =>
     samples.map(score);
+
+/** The length of a completion; throws a DataError unless it is finite and at least 0. */
+export function lengthIn(who: string, length: number, name: string = 'length'): number {
+  if (!(length >= 0 && length < Number.POSITIVE_INFINITY)) {
+    throw new DataError(who, `${name} must be finite and at least 0; got ${length}`);
+  }
+  return length;
+}
 
 /** Throws an OptionError unless every named option is a finite number. */
 export function expectFinite(who: string, options: Readonly<Record<string, number>>): void {

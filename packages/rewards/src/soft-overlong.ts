@@ -1,5 +1,5 @@
 import { OptionError } from '@tsrl/core';
-import { perSample, type SyncReward } from './reward.js';
+import { lengthIn, perSample, type SyncReward } from './reward.js';
 import type { RewardEntry } from './reward-entry.js';
 
 /** What rewards of length read. */
@@ -29,7 +29,7 @@ export interface SoftOverlongOptions {
  * loss instead is a matter of the mask, not of the reward.
  *
  * @throws OptionError for a length or weight that is not positive, a cache outside [0, L_max], or a cache of 0 that is
- * not bounded
+ * not bounded; DataError for a length of a completion that is not finite and at least 0
  * @see Yu et al. 2025, arXiv:2503.14476, equation 13
  */
 export function softOverlong({
@@ -45,7 +45,7 @@ export function softOverlong({
   if (!(cache >= 0 && cache <= maxLength)) throw new OptionError(who, 'cache', 'in [0, maxLength]', cache);
   if (cache === 0 && !bounded) throw new OptionError(who, 'cache', 'positive where the penalty has no bound', cache);
   return perSample(({ length }) => {
-    const excess = length - (maxLength - cache);
+    const excess = lengthIn(who, length) - (maxLength - cache);
     if (excess <= 0) return 0;
     return -weight * (bounded && excess >= cache ? 1 : excess / cache);
   });

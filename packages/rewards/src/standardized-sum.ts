@@ -1,5 +1,5 @@
 import { type Moments, OptionError, runningMoments, type Tracker, varianceOf } from '@tsrl/core';
-import { bySample, type Combine, type ComponentScores, weightsOf } from './composed.js';
+import { bySample, type Combine, type ComponentScores, expectWeights, weightsOf } from './composed.js';
 import type { WeightOptions } from './weighted-sum.js';
 
 /** Moments of each component. */
@@ -61,12 +61,14 @@ export interface StandardizedSumOptions extends WeightOptions {
  *
  * Standardising within the group instead, GDPO, is an advantage and lives in `@tsrl/advantages`.
  *
- * @throws OptionError for an ε that is negative or not finite, and, when it combines, for a weight of no component
+ * @throws OptionError for an ε that is negative or not finite, a weight that is not finite and, when it combines, for
+ * one of no component
  */
 export function standardizedSum({ moments, weights = {}, epsilon = 1e-8 }: StandardizedSumOptions): Combine {
   if (!(epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY)) {
     throw new OptionError('standardizedSum', 'epsilon', 'a finite number of at least 0', epsilon);
   }
+  expectWeights('standardizedSum', weights);
   return (scores) => {
     const names = Object.keys(scores);
     const of = weightsOf('standardizedSum', names, weights);

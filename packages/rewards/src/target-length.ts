@@ -1,6 +1,6 @@
 import { OptionError } from '@tsrl/core';
 import type { JudgedLengthSample } from './cosine-length.js';
-import { expectFinite, perSample, type SyncReward } from './reward.js';
+import { expectFinite, lengthIn, perSample, type SyncReward } from './reward.js';
 import type { RewardEntry } from './reward-entry.js';
 
 /** What {@link targetLength} reads. */
@@ -27,7 +27,7 @@ export interface TargetLengthOptions {
  *
  * `null` where correctness is.
  *
- * @throws OptionError for an option out of range
+ * @throws OptionError for an option out of range; DataError for a length or target that is not finite and at least 0
  * @see Aggarwal and Welleck 2025, arXiv:2503.04697 (L1), equations 1 and 2
  */
 export function targetLength({
@@ -43,8 +43,9 @@ export function targetLength({
   if (!(delta >= 0 && delta <= 1)) throw new OptionError('targetLength', 'delta', 'in [0, 1]', delta);
   return perSample(({ length, correct, target }) => {
     if (correct === null) return null;
-    if (kind === 'exact') return (correct ? 1 : 0) - alpha * Math.abs(target - length);
-    return correct ? Math.min(Math.max(alpha * (target - length) + delta, 0), 1) : 0;
+    const over = lengthIn('targetLength', length) - lengthIn('targetLength', target, 'target');
+    if (kind === 'exact') return (correct ? 1 : 0) - alpha * Math.abs(over);
+    return correct ? Math.min(Math.max(delta - alpha * over, 0), 1) : 0;
   });
 }
 

@@ -1,4 +1,5 @@
 import { type Json, OptionError } from '@tsrl/core';
+import { jsonEqual } from './json-equal.js';
 import { perSample, type SyncReward } from './reward.js';
 import type { RewardEntry } from './reward-entry.js';
 import type { ToolCall } from './tool-calls.js';
@@ -35,7 +36,8 @@ export type ToolErrorScores = Readonly<typeof defaults>;
 
 /**
  * What a tool call earns by its kind of error: hallucinated are parameters that the tool does not declare, redundant
- * those that it declares and the right call lacks, missing those of the right call alone. Values are compared as text.
+ * those that it declares and the right call lacks, missing those of the right call alone. Numbers, booleans and texts are
+ * compared as text.
  *
  * Not parsed or undeclared −2, wrong tool −1.5, hallucinated + redundant + missing −1.8, hallucinated + one of the two
  * −1.3, redundant + missing −1, hallucinated −0.8, redundant or missing −0.5, another value −0.25, identical 1. As the
@@ -65,13 +67,16 @@ export function toolError(options: Partial<ToolErrorScores> = {}): SyncReward<To
     }
     if (redundant && missing) return scores.redundantAndMissing;
     if (redundant || missing) return scores.redundantOrMissing;
-    const same = given.every((name) => textOf(call.parameters[name]) === textOf(goldCall.parameters[name]));
+    const same = given.every((name) => sameValue(call.parameters[name] as Json, goldCall.parameters[name] as Json));
     return same ? scores.identical : scores.value;
   });
 }
 
-/** 3 and '3' are the same; a list or an object is its JSON. */
-const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : JSON.stringify(value));
+/** 3 and '3' are the same, and so are lists and objects that are equal, in whatever order their keys stand. */
+function sameValue(value: Json, gold: Json): boolean {
+  const nested = (one: Json): boolean => typeof one === 'object' && one !== null;
+  return nested(value) || nested(gold) ? jsonEqual(value, gold) : String(value) === String(gold);
+}
 
 export const toolErrorEntry: RewardEntry<ToolErrorSample> = {
   name: 'toolError',

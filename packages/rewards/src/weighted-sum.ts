@@ -1,4 +1,4 @@
-import { bySample, type Combine, weightsOf } from './composed.js';
+import { bySample, type Combine, expectWeights, weightsOf } from './composed.js';
 
 /** Options of the combinations with weights. */
 export interface WeightOptions {
@@ -11,9 +11,10 @@ export interface WeightOptions {
  *
  * Differences: none to TRL, which writes NaN for null.
  *
- * @throws OptionError, when it combines, for a weight of no component
+ * @throws OptionError for a weight that is not finite and, when it combines, for one of no component
  */
 export function weightedSum({ weights = {} }: WeightOptions = {}): Combine {
+  expectWeights('weightedSum', weights);
   return (scores) => {
     const of = weightsOf('weightedSum', Object.keys(scores), weights);
     return bySample(scores, (row) => {

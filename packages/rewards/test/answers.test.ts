@@ -231,6 +231,28 @@ describe('numbers', () => {
     expect(parseNumber(text)?.value).toBe(expected);
   });
 
+  test('a number keeps its sign, whichever minus it is written with', () => {
+    expect(lastNumber()('so it is −5.')?.value).toBe('−5');
+    expect(hashAnswer()('#### −1,205')?.value).toBe('−1205');
+    expect(numericMatch()([{ completion: 'so it is −5.', answer: '5' }])).toEqual([0]);
+    expect(numericMatch()([{ completion: '#### −5', answer: '-5' }])).toEqual([1]);
+    // verl's expressions know the hyphen alone.
+    expect(lastNumber({ run: true })('−5')?.value).toBe('5');
+    expect(hashAnswer({ run: true })('#### −5')).toBeUndefined();
+  });
+
+  test('no number is within a share of infinity', () => {
+    const tolerant = numericMatch({ percentTolerant: true });
+    expect(tolerant([{ completion: '3', answer: '1e307' }])).toEqual([0]);
+    expect(tolerant([{ completion: '1e305', answer: '1e307' }])).toEqual([1]);
+  });
+
+  test('a gold answer that is empty in its normal form stands in no other', () => {
+    const contained = exactMatch({ match: 'substring' });
+    expect(contained([{ completion: 'anything', answer: 'the' }])).toEqual([0]);
+    expect(contained([{ completion: 'The!', answer: 'the' }])).toEqual([1]);
+  });
+
   test('reads back what is written', () => {
     forAll([fc.double({ noNaN: true, noDefaultInfinity: true })], (x) => {
       expect(parseNumber(String(x))?.value).toBe(x + 0);

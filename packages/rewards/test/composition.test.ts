@@ -75,9 +75,7 @@ describe('composed', () => {
     expect(() => weightedSum({ weights: { c: 1 } })({ a: [1] }, [])).toThrow(
       'weightedSum: weights must be for a; got "c"',
     );
-    expect(() => weightedSum({ weights: { a: Number.NaN } })({ a: [1] }, [])).toThrow(
-      'weightedSum: weights.a must be finite',
-    );
+    expect(() => weightedSum({ weights: { a: Number.NaN } })).toThrow('weightedSum: weights.a must be finite');
   });
 });
 
@@ -101,6 +99,7 @@ describe('combinations, and what null does in each', () => {
     expect(() => product()({ a: [2] }, [])).toThrow('product: a must score in [0, 1]; got 2');
     expect(() => product({ floor: 1 })).toThrow('product: floor must be in [0, 1); got 1');
     expect(() => product({ weights: { a: -1 } })).toThrow('product: weights.a must be at least 0; got -1');
+    expect(() => product({ weights: { a: Number.POSITIVE_INFINITY } })).toThrow('product: weights.a must be finite');
   });
 
   test('gated: null where the gate is, or where it is open and nothing applies', () => {
@@ -117,7 +116,7 @@ describe('combinations, and what null does in each', () => {
     expect(() => gate({ a: [1] }, [])).toThrow('gated: gate must be one of a; got "g"');
     expect(() => gate({ g: [1] }, [])).toThrow('gated: scores must be of a component beside the gate; got ["g"]');
     expect(() => gated({ gate: 'g', kind: 'soft' })({ g: [2], a: [1] }, [])).toThrow(
-      'gated: g of a soft gate must be in [0, 1]; got 2',
+      'gated: g, a soft gate, must score in [0, 1]; got 2',
     );
     expect(() => gated({ gate: 'g', kind: 'x' as 'soft' })).toThrow("gated: kind must be 'hard' or 'soft'; got \"x\"");
   });
@@ -274,6 +273,10 @@ describe('process rewards', () => {
       expect(Array.from(stepRewards(p, { scores: 'reward' }))).toEqual(p);
     });
     expect(Array.from(placeSteps([0.5, 0.25], [1, 3], 5))).toEqual([0, 0.5, 0, 0.25, 0]);
+    expect(() => placeSteps([], [], -1)).toThrow('placeSteps: tokens must be a whole number of at least 0; got -1');
+    expect(() => implicitProcessRewards([1], [1], Number.POSITIVE_INFINITY)).toThrow(
+      'beta must be positive and finite',
+    );
     expect(() => placeSteps([1], [1, 2], 5)).toThrow('placeSteps: ends must be of length 1; got length 2');
     expect(() => placeSteps([1, 1], [2, 2], 5)).toThrow(
       'placeSteps: ends[1] must be a token after 2 and before 5; got 2',
@@ -303,7 +306,9 @@ describe('process rewards', () => {
     expect(() => implicitProcessRewards([-1], [], 1)).toThrow(
       'implicitProcessRewards: refLogProbs must be of length 1',
     );
-    expect(() => implicitProcessRewards([], [], 0)).toThrow('implicitProcessRewards: beta must be positive; got 0');
+    expect(() => implicitProcessRewards([], [], 0)).toThrow(
+      'implicitProcessRewards: beta must be positive and finite; got 0',
+    );
   });
 });
 

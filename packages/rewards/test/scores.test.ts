@@ -1,3 +1,4 @@
+import type { Json } from '@tsrl/core';
 import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -153,6 +154,29 @@ describe('length', () => {
   });
 });
 
+describe('what is no length', () => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, -1])('%d is refused by every reward of length', (length) => {
+    const sample = { length, correct: true, target: 5, group: 'a', problem: 'p' };
+    const message = `length must be finite and at least 0; got ${length}`;
+    expect(() => softOverlong({ maxLength: 9, cache: 3 })([sample])).toThrow(`softOverlong: ${message}`);
+    expect(() => cosineLength({ maxLength: 9 })([sample])).toThrow(`cosineLength: ${message}`);
+    expect(() => targetLength()([sample])).toThrow(`targetLength: ${message}`);
+    expect(() => targetLength()([{ ...sample, length: 3, target: length }])).toThrow(`targetLength: target must be`);
+    expect(() => groupLength()([sample])).toThrow(`groupLength: ${message}`);
+    expect(() => historyLength({ shortest: { p: 9 } })([sample])).toThrow(`historyLength: ${message}`);
+    expect(() => shortestLengths.update({}, [sample])).toThrow(`shortestLengths: ${message}`);
+  });
+
+  test('a problem may have the name of what every object inherits', () => {
+    for (const problem of ['constructor', '__proto__', 'toString']) {
+      const sample = { problem, length: 7, correct: true };
+      const shortest = shortestLengths.update(shortestLengths.update({}, [sample]), [{ ...sample, length: 9 }]);
+      expect(Object.entries(shortest)).toEqual([[problem, 7]]);
+      expect(historyLength({ shortest })([{ ...sample, length: 0 }])).toEqual([2]);
+    }
+  });
+});
+
 describe('tests and tools', () => {
   test('codeTests', () => {
     const tests = { compiled: true, runtimeError: false, timedOut: false, passed: 3, total: 4 };
@@ -217,6 +241,24 @@ describe('tests and tools', () => {
     expect(of(f({ b: '2', a: '1' }))).toBe(1);
     expect(of(null, null)).toBeNull();
     expect(() => toolError({ identical: Number.NaN })).toThrow('toolError: identical must be finite; got NaN');
+  });
+
+  test('toolError: values that are lists or objects, in any order of keys and as deep as a text can be', () => {
+    const of = (value: Json, gold: Json): number | null | undefined =>
+      toolError()([
+        {
+          call: { name: 'f', parameters: { a: value } },
+          goldCall: { name: 'f', parameters: { a: gold } },
+          tools: { f: ['a'] },
+        },
+      ])[0];
+    expect(of({ x: 1, y: [2] }, { y: [2], x: 1 })).toBe(1);
+    expect(of({ x: 1 }, { x: '1' })).toBe(-0.25);
+    expect(of('3', 3)).toBe(1);
+    expect(of('true', true)).toBe(1);
+    const deep = JSON.parse('['.repeat(200_000) + ']'.repeat(200_000)) as Json;
+    expect(of(deep, [1])).toBe(-0.25);
+    expect(of(deep, '[1]')).toBe(-0.25);
   });
 
   test('sets and boxes', () => {
