@@ -36,7 +36,7 @@ const onEveryBackend = new Set(['kernels', 'tensor', 'losses', 'optim', 'policie
 const libraries = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const device = ['/usr/lib/chromium/vk_swiftshader_icd.json', `${libraries}/libvulkan.so.1`];
 const onWebgpu: Readonly<Record<string, string[]>> = device.every(existsSync)
-  ? { kernels: ['test/webgpu.test.ts'], tensor: ['test/webgpu.test.ts'] }
+  ? Object.fromEntries(['kernels', 'tensor', 'losses'].map((name) => [name, ['test/webgpu.test.ts']]))
   : {};
 
 /** A package as a project; `root` is where it stands. */
