@@ -2,7 +2,7 @@
 // batches of every entry of the registry.
 import * as tf from '@tensorflow/tfjs-core';
 import { createRng } from '@tsrl/core';
-import { k2, k3, type Loss, type PerToken } from '@tsrl/tensor';
+import { k1, k2, k3, type Loss, type PerToken } from '@tsrl/tensor';
 import { float32, forAll as forAllRuns, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -36,7 +36,7 @@ import {
 import { type LossEntry, losses } from '../src/registry.ts';
 
 /** Many losses: FC_RUNS looks further. */
-const forAll: typeof forAllRuns = (arbitraries, property) => forAllRuns(arbitraries, property, { runs: 12 });
+const forAll: typeof forAllRuns = (arbitraries, property) => forAllRuns(arbitraries, property, { runs: 8 });
 
 type Tensors = Readonly<Record<string, tf.Tensor>>;
 type Evaluated = {
@@ -226,6 +226,28 @@ describe('between policy losses', () => {
   });
 });
 
+describe('the numbers of the specification', () => {
+  const at = { logProbs: [-0.7, -1.4, 0.5, -1.1], oldLogProbs: [-1, -1, -1, -1], advantages: [1, -1, -1, 2] };
+
+  test('the clipped loss of each token', () => {
+    const each = at.logProbs.map((_, i) => run(ppoClip({ clipHigh: 0.28 }), { ...at, columns: 4, mask: only(i) }).loss);
+    expectClose(each, [-1.28, 0.8, 4.4816890703, -1.8096748361]);
+  });
+
+  test('how far the old policy is from the new one, by k1, k2 and k3', () => {
+    const [first, second, third] = [k1, k2, k3].map((estimator) =>
+      tf.tidy(() => {
+        const inputs = { logProbs: tf.tensor2d([at.oldLogProbs]), refLogProbs: tf.tensor2d([at.logProbs]) };
+        return evaluate(kl({ estimator }), { ...inputs, mask: tf.ones([1, 4]) }, ['logProbs']).loss;
+      }),
+    ) as [number, number, number];
+    expectClose([first, second, third], [-0.325, 0.31375, 0.5266763355]);
+    expectClose(run(ppoClip(), { ...at, columns: 4, mask: [1, 1, 1, 1] }).metrics['approxKl'] as number, third);
+  });
+
+  const only = (i: number): number[] => [0, 1, 2, 3].map((t) => Number(t === i));
+});
+
 describe('noisy preferences', () => {
   const pairs = fc.array(fc.tuple(eighths(-6, 0), eighths(-6, 0), eighths(-6, 0), eighths(-6, 0)), {
     minLength: 1,
@@ -405,7 +427,7 @@ test('sequence log-probs turn token losses into losses of responses: REINFORCE b
 describe.each([...losses])('$name, of degenerate batches', (entry: LossEntry) => {
   const shapes = fc.record({ sequences: fc.integer({ min: 2, max: 4 }), tokens: fc.integer({ min: 1, max: 4 }) });
   const seeds = fc.integer({ min: 0, max: 2 ** 31 });
-  const ofEntry: typeof forAllRuns = (arbitraries, property) => forAllRuns(arbitraries, property, { runs: 4 });
+  const ofEntry: typeof forAllRuns = (arbitraries, property) => forAllRuns(arbitraries, property, { runs: 3 });
   const ofBatch = (entry.ofBatch ?? []) as readonly string[];
   const draw = (sequences: number, tokens: number, seed: number): Tensors =>
     entry.example({ sequences, tokens }, createRng(seed)) as Tensors;
@@ -413,6 +435,27 @@ describe.each([...losses])('$name, of degenerate batches', (entry: LossEntry) =>
   const by = entry.differentiable as readonly string[];
   const finite = ({ loss, gradient, metrics }: Evaluated): boolean =>
     [loss, ...gradient, ...Object.values(metrics)].every(Number.isFinite);
+
+  /** The gradients in all inputs: each as rows of tokens of numbers, changed. */
+  const changed = (
+    inputs: Tensors,
+    gradient: readonly number[],
+    change: (rows: number[][][], none: number[], rank: number) => number[][][],
+  ): number[] => {
+    let from = 0;
+    return by.flatMap((name) => {
+      const { rank, shape } = inputs[name] as tf.Tensor;
+      const [rows, tokens, width] = [shape[0] as number, shape[1] ?? 1, shape[2] ?? 1];
+      const grid = Array.from({ length: rows }, (_, i) =>
+        Array.from({ length: tokens }, (__, t) => {
+          const at = from + (i * tokens + t) * width;
+          return gradient.slice(at, at + width);
+        }),
+      );
+      from += rows * tokens * width;
+      return change(grid, Array<number>(width).fill(0), rank).flat(2);
+    });
+  };
 
   test.runIf(entry.per === 'token')('a response without a token is as if it were not there', () => {
     ofEntry([shapes, seeds, fc.nat()], ({ sequences, tokens }, seed, which) => {
@@ -435,6 +478,45 @@ describe.each([...losses])('$name, of degenerate batches', (entry: LossEntry) =>
           expect(finite(without)).toBe(true);
           expectClose(without.loss, expected.loss);
           expectClose(Object.values(without.metrics), Object.values(expected.metrics));
+          expectClose(
+            without.gradient,
+            changed(others, expected.gradient, (rows, none) =>
+              rows.toSpliced(
+                gone,
+                0,
+                (rows[0] ?? []).map(() => none),
+              ),
+            ),
+          );
+        }
+      });
+    });
+  });
+
+  test.runIf(entry.per === 'token')('a masked token between others is as if it were not there, NaN or not', () => {
+    const junk = fc.constantFrom(0, 3, Number.NaN);
+    ofEntry([shapes, seeds, fc.nat(), junk], ({ sequences, tokens }, seed, where, filler) => {
+      tf.tidy(() => {
+        const inputs = draw(sequences, tokens, seed);
+        const cut = where % (tokens + 1);
+        const holed = Object.fromEntries(
+          Object.entries(inputs).map(([name, x]) => {
+            if (x.rank === 1 || ofBatch.includes(name)) return [name, x];
+            const part = (from: number, size: number): tf.Tensor => tf.slice(x, [0, from], [sequences, size]);
+            const hole = tf.fill([sequences, 1, ...x.shape.slice(2)], name === 'mask' ? 0 : filler);
+            return [name, tf.concat([part(0, cut), hole, part(cut, tokens - cut)], 1)];
+          }),
+        );
+        for (const loss of all) {
+          const [plain, other] = [evaluate(loss, inputs, by), evaluate(loss, holed, by)];
+          expectClose(other.loss, plain.loss);
+          expectClose(Object.values(other.metrics), Object.values(plain.metrics));
+          expectClose(
+            other.gradient,
+            changed(inputs, plain.gradient, (rows, none, rank) =>
+              rank === 1 ? rows : rows.map((row) => row.toSpliced(cut, 0, none)),
+            ),
+          );
         }
       });
     });
