@@ -1,3 +1,5 @@
+import { type Rational, rational } from './rational.js';
+
 /** Superscript digits, before compatibility normalisation makes them plain ones. */
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
@@ -50,7 +52,8 @@ export function latexText(text: string): string {
   s = outOfDollars(s.replace(/(\\\\)|\\[()[\]]/g, (_, row?: string) => row ?? ' ').trim());
   s = s
     .replace(/\\[dtc]frac(?![A-Za-z])/g, '\\frac')
-    .replace(/\\(?:mbox|textrm|textit|textbf|textsf)(?![A-Za-z])/g, '\\text');
+    .replace(/\\(?:mbox|textrm|textit|textbf|textsf)(?![A-Za-z])/g, '\\text')
+    .replace(/\\(?:mathbf|boldsymbol)(?![A-Za-z])\s*/g, ' ');
   s = s.replace(/\\(?:lbrace)(?![A-Za-z])/g, '\\{').replace(/\\(?:rbrace)(?![A-Za-z])/g, '\\}');
   s = s.replace(/\\(?:langle)(?![A-Za-z])/g, '(').replace(/\\(?:rangle)(?![A-Za-z])/g, ')');
   s = s.replace(/\\(?:[lr]?vert|mid)(?![A-Za-z])/g, '|').replace(/\\(?:leqslant|leq)(?![A-Za-z])/g, '\\le');
@@ -61,12 +64,20 @@ export function latexText(text: string): string {
     .replace(/\\(?:dots|ldots|cdots)(?![A-Za-z])/g, '\\ldots ');
   // 3.14… is rounded; in a list, dots stand for what nobody can read.
   s = s.replace(/(\.\d+)\s*\\ldots /g, '$1');
+  s = s.replace(/(?<!\d)(\d{0,15})\.(\d{0,15})\\overline\s*\{\s*(\d{1,15})\s*\}/g, repeating);
   s = s.replace(/\\(sin|cos|tan)\s*\^\s*(?:\{\s*-\s*1\s*\}|-1(?!\d))/g, '\\arc$1 ');
   // Degrees inside of a function are part of the number; elsewhere they are its unit.
   s = s.replace(DEGREES, '$1($2\\cdot\\pi/180)');
   s = s.replace(/\s+/g, ' ').trim();
   s = s.replace(/(?<=[^.])\.$/, '').trim();
   return outOfBox(s);
+}
+
+/** 0.1\overline{6} as (16 − 1)/90. */
+function repeating(_: string, whole: string, fixed: string, period: string): string {
+  const nines = BigInt('9'.repeat(period.length) + '0'.repeat(fixed.length));
+  const { n, d } = rational(BigInt(whole + fixed + period) - BigInt(whole + fixed), nines) as Rational;
+  return `\\frac{${n}}{${d}}`;
 }
 
 /** The content of a box around the whole. */

@@ -34,6 +34,8 @@ export function parseAnswer(text: string, parse: ParseExpression, depth: number 
     return items.some((item) => item === undefined) ? undefined : (items as MathAnswer[]);
   };
 
+  const lettered = /^(?:\\text\s*\{\s*)?([A-Z])\s*[).]\s*\}?$/.exec(s);
+  if (lettered) return { kind: 'words', words: lettered[1] as string };
   const choice = /^(?:\\text\s*\{\s*)?\(?([A-Z])(?:\)|\s*\})\s*\}?(?:[.:]?$|[.:]?\s+\S)/.exec(s);
   if (choice && /^(?:\\text|\()/.test(s) && !/^\([A-Z]\)\s*[-+*/^(=]/.test(s))
     return { kind: 'words', words: choice[1] as string };

@@ -2,6 +2,7 @@ import { OptionError } from '@tsrl/core';
 import { latexText } from './latex-text.js';
 import { type MathAnswer, parseAnswer } from './math-answer.js';
 import { compareExpressions, expressionParser, isConstant, type ParseExpression } from './math-expression.js';
+import { withLetterUnit } from './units.js';
 
 /** Options of {@link mathEquivalence}. */
 export interface MathEquivalenceOptions {
@@ -100,6 +101,8 @@ function compare(a: MathAnswer, b: MathAnswer, context: Comparison): Method | un
   if (a.kind === 'equation' && b.kind === 'equation') return compareEquations(a, b, context);
   if (a.kind === 'equation') return a.assigns ? compare(a.right, b, context) : undefined;
   if (b.kind === 'equation') return b.assigns ? compare(a, b.right, context) : undefined;
+  const [named, other] = solutionOf(a) === undefined ? [solutionOf(b), a] : [solutionOf(a), b];
+  if (named && solutionOf(other) === undefined) return compareAll(named, orderedItems(other), context);
   if (a.kind === 'set' || b.kind === 'set') return compareSets(itemsOf(a), itemsOf(b), context);
   if (a.kind === 'inequality' && b.kind === 'inequality') {
     return a.signs.join() === b.signs.join() ? compareAll(a.sides, b.sides, context) : undefined;
@@ -116,6 +119,13 @@ function compareScalars(a: Scalar, b: Scalar, { relative, parse }: Comparison): 
   if ((a.percent && b.unit !== '') || (b.percent && a.unit !== '')) return undefined;
   const verdict = compareExpressions(a.expression, b.expression, relative);
   if (verdict.equal) return verdict.method;
+  if (a.unit !== b.unit) {
+    const [known, bare] = a.unit === '' ? [b, a] : [a, b];
+    const letter = withLetterUnit(bare.latex);
+    const amount = letter?.unit === known.unit ? parse(letter.latex) : undefined;
+    const same = amount && compareExpressions(amount, known.expression, relative);
+    return same?.equal ? same.method : undefined;
+  }
   if (a.percent === b.percent) return undefined;
   const [percent, plain] = a.percent ? [a, b] : [b, a];
   const share = parse(`\\frac{${percent.latex}}{100}`);
@@ -153,6 +163,18 @@ function compareAll(a: readonly MathAnswer[], b: readonly MathAnswer[], context:
   const found = a.map((item, i) => compare(item, b[i] as MathAnswer, context));
   return found.includes(undefined) ? undefined : weakest(found as Method[]);
 }
+
+/** The values of `x = 3, y = 4` in their order; roots `x_1 = 3, x_2 = 4` of one variable have none. */
+function solutionOf(answer: MathAnswer): readonly MathAnswer[] | undefined {
+  if (answer.kind !== 'set' || answer.items.length < 2) return undefined;
+  const equations = answer.items.filter((item) => item.kind === 'equation').filter(({ assigns }) => assigns);
+  const names = new Set(equations.map(({ left }) => (left.kind === 'scalar' ? left.latex.replace(/_.*$/, '') : '')));
+  return names.size === answer.items.length ? equations.map(({ right }) => right) : undefined;
+}
+
+/** As they were written: a list without brackets is taken for a set, and keeps its order. */
+const orderedItems = (answer: MathAnswer): readonly MathAnswer[] =>
+  answer.kind === 'list' && answer.brackets === '()' ? answer.items : itemsOf(answer);
 
 const itemsOf = (answer: MathAnswer): readonly MathAnswer[] => (answer.kind === 'set' ? answer.items : [answer]);
 

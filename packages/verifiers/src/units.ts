@@ -96,6 +96,14 @@ export function measured(text: string): Measured {
   return { latex: latex.trim(), unit, percent };
 }
 
+/** `5 m`, which reads as a product, with its letter for a unit; `undefined` for what does not end in a letter that is one. */
+export function withLetterUnit(latex: string): Pick<Measured, 'latex' | 'unit'> | undefined {
+  const found = /^(.*[\d)}])\s*([A-Za-z])\s*(?:\^\s*(?:\{\s*([23])\s*\}|([23])))?$/.exec(latex);
+  const letter = found?.[2]?.toLowerCase() ?? '';
+  if (found === null || !Object.hasOwn(ALIASES, letter)) return undefined;
+  return { latex: found[1] as string, unit: ALIASES[letter] + (found[3] ?? found[4] ?? '') };
+}
+
 function unitName(words: string): string | undefined {
   const plain = words.trim().toLowerCase().replace(/\.$/, '');
   if (plain === '' || ORDINALS.has(plain)) return undefined;

@@ -200,6 +200,7 @@ describe('options', () => {
     expect(reduced('\\frac{2}{4}', '\\frac12')?.equal).toBe(false);
     expect(reduced('(1,6/4)', '(1,\\frac32)')?.equal).toBe(false);
     expect(reduced('\\frac{-1}{2}', '-0.5')?.equal).toBe(true);
+    expect(reduced('0.\\overline{3}', '\\frac13')?.equal).toBe(true);
     expect(equivalent('\\frac{2}{4}', '\\frac12')?.equal).toBe(true);
   });
 
