@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { expectLength } from '@tsrl/core';
+import { DataError, expectLength } from '@tsrl/core';
 import {
   expectSameShape,
   expectShape,
@@ -85,13 +85,18 @@ export interface GroupScores {
   readonly groupLabels: readonly ArrayLike<number>[];
 }
 
-/** The mean score of the wrong responses of the group for a right one, of the right ones for a wrong one; 0 of none. */
+/**
+ * The mean score of the wrong responses of the group for a right one, of the right ones for a wrong one; 0 of none.
+ *
+ * @throws ShapeError unless there is a group for each response, with a label for each score
+ */
 export function oppositeMeans({ labels, groupScores, groupLabels }: GroupScores): Float64Array {
   expectLength('oppositeMeans', 'groupScores', groupScores, labels.length);
   expectLength('oppositeMeans', 'groupLabels', groupLabels, labels.length);
   return Float64Array.from(labels, (label, i) => {
-    const others = groupLabels[i] as ArrayLike<number>;
-    const opposite = Array.from(groupScores[i] as ArrayLike<number>).filter((_, j) =>
+    const [scores, others] = [groupScores[i] as ArrayLike<number>, groupLabels[i] as ArrayLike<number>];
+    expectLength('oppositeMeans', `groupLabels[${i}]`, others, scores.length);
+    const opposite = Array.from(scores).filter((_, j) =>
       label > 0 ? (others[j] as number) < label : (others[j] as number) > label,
     );
     return opposite.length === 0 ? 0 : opposite.reduce((sum, q) => sum + q, 0) / opposite.length;
@@ -101,11 +106,14 @@ export function oppositeMeans({ labels, groupScores, groupLabels }: GroupScores)
 /**
  * n p^(n−1), p the share of the n responses of the group that are not better: how the density of a response changes
  * when the best of n is taken. `values` are Q, or the labels.
+ *
+ * @throws ShapeError unless there is a group for each value, DataError for one without a response
  */
 export function bestOfNWeights(values: ArrayLike<number>, groupValues: readonly ArrayLike<number>[]): Float64Array {
   expectLength('bestOfNWeights', 'groupValues', groupValues, values.length);
   return Float64Array.from(values, (value, i) => {
     const group = Array.from(groupValues[i] as ArrayLike<number>);
+    if (group.length === 0) throw new DataError('bestOfNWeights', `group ${i} is empty; it holds its own response`);
     return group.length * (group.filter((other) => other <= value).length / group.length) ** (group.length - 1);
   });
 }

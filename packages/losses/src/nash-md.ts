@@ -72,7 +72,7 @@ export function nashMd({
       const known = stopGradient(now);
       const ratios = tf.sub<PerToken>(known, zeroMasked(refLogProbs, mask));
       const preference = tf.expandDims<PerToken>(tf.sub(ofRows(probabilities, mask), 0.5), 1);
-      const weight = tf.sub(tf.mul(credit(tf.mul(ratios, mask)), beta), preference);
+      const weight = tf.sub(tf.mul(credit(ratios, mask), beta), preference);
       return {
         loss: aggregate(tf.mul<PerToken>(weight, now), mask, context),
         metrics: { kl: sequenceSum(ratios, mask), score: sequenceSum(tf.mul(preference, known), mask) },
@@ -81,10 +81,10 @@ export function nashMd({
   };
 }
 
-const credits: ReadonlyMap<string, (ratios: PerToken) => PerToken> = new Map([
+const credits: ReadonlyMap<string, (ratios: PerToken, mask: PerToken) => PerToken> = new Map([
   ['token', (ratios) => ratios],
-  ['toGo', (ratios) => tf.cumsum<PerToken>(ratios, 1, false, true)],
-  ['sequence', (ratios) => tf.sum<PerToken>(ratios, 1, true)],
+  ['toGo', (ratios, mask) => tf.cumsum<PerToken>(tf.mul(ratios, mask), 1, false, true)],
+  ['sequence', (ratios, mask) => tf.sum<PerToken>(tf.mul(ratios, mask), 1, true)],
 ]);
 
 /** Options of `geometricMixture`. */

@@ -246,6 +246,16 @@ describe('nashMd', () => {
     expect(biasOf('token')).toBeGreaterThan(1e-3);
   });
 
+  test('a token of weight 2 counts as two, its own log-ratio once in each', () => {
+    const two = { logProbs: [[-1, -1, -2]], refLogProbs: [[-0.5, -0.5, -3]], probabilities: [0.7], mask: [[1, 1, 1]] };
+    const heavy = { logProbs: [[-1, -2]], refLogProbs: [[-0.5, -3]], probabilities: [0.7], mask: [[2, 1]] };
+    for (const klCredit of ['token', 'sequence'] as const) {
+      const [a, b] = [two, heavy].map((inputs) => run(nashMd({ klCredit }), inputs, ['logProbs']));
+      expect(b?.loss).toBeCloseTo(a?.loss as number, 6);
+      expect(b?.metrics).toEqual(a?.metrics);
+    }
+  });
+
   test('the mixture is the normalized product of powers', () => {
     const probabilities = tf.tidy(() =>
       Array.from(

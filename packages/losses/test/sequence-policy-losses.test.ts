@@ -620,6 +620,10 @@ test('errors say what is wrong', () => {
   expect(() => oppositeMeans({ labels: [1], groupScores: [[1]], groupLabels: [] })).toThrow(
     'oppositeMeans: groupLabels',
   );
+  expect(() => oppositeMeans({ labels: [1], groupScores: [[1, 2]], groupLabels: [[1]] })).toThrow(
+    'oppositeMeans: groupLabels[0]',
+  );
+  expect(() => bestOfNWeights([1], [[]])).toThrow('bestOfNWeights: group 0 is empty');
   expect(() => bestOfNWeights([1], [])).toThrow('bestOfNWeights: groupValues');
   expect(() => pairAccuracy({ scores: [1], labels: [], groups: [0] })).toThrow('pairAccuracy: labels');
   expect(() => pairAccuracy({ scores: [1], labels: [1], groups: [] })).toThrow('pairAccuracy: groups');
