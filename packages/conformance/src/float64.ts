@@ -4,8 +4,9 @@ import { useBackend } from '@tsrl/tensor';
 /**
  * Runs our device functions in float64. The cpu backend is plain JavaScript over typed arrays that it makes by the
  * global name `Float32Array`: while that name means `Float64Array`, the same code computes in double precision. So the
- * float64 result of a case comes from the function under test, and no formula is written twice. Nothing else may run
- * meanwhile.
+ * float64 result of a case comes from the function under test, and no formula is written twice. Our own kernels hold
+ * float32 whatever that name means, so they are away, and the same functions compute without them. Nothing else may
+ * run meanwhile.
  */
 export async function inFloat64<T>(run: () => Promise<T>): Promise<T> {
   const backend = tf.getBackend();
@@ -13,6 +14,8 @@ export async function inFloat64<T>(run: () => Promise<T>): Promise<T> {
   const { isTypedArray } = platform;
   const single = globalThis.Float32Array;
   await useBackend('cpu');
+  const ours = tf.getKernelsForBackend('cpu').filter(({ kernelName }) => kernelName.startsWith('Tsrl'));
+  for (const { kernelName } of ours) tf.unregisterKernel(kernelName, 'cpu');
   try {
     globalThis.Float32Array = Float64Array as unknown as Float32ArrayConstructor;
     platform.isTypedArray = ArrayBuffer.isView as typeof isTypedArray;
@@ -20,6 +23,7 @@ export async function inFloat64<T>(run: () => Promise<T>): Promise<T> {
   } finally {
     globalThis.Float32Array = single;
     platform.isTypedArray = isTypedArray;
+    for (const kernel of ours) tf.registerKernel(kernel);
     await tf.setBackend(backend);
   }
 }

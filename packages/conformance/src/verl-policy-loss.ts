@@ -13,6 +13,8 @@ export interface VerlPolicyLoss {
   build(aggregate: Aggregate): Loss<PolicyInputs>;
   /** The aggregation, where the loss has a fixed one; otherwise the parameter `loss_agg_mode` names it. */
   readonly mode?: string;
+  /** Whether the log-ratio is taken as it is in the metric `ppo_kl`, and not within [-20, 20]. */
+  readonly openKl?: boolean;
   /** verl's metrics from ours; `ppo_kl` is there without it. */
   metrics?(ours: LossResult['metrics']): Readonly<Record<string, tf.Scalar>>;
 }
@@ -23,7 +25,7 @@ export interface VerlPolicyLoss {
  */
 export function verlPolicyLoss(
   golden: GoldenCase,
-  { build, mode, metrics = () => ({}) }: VerlPolicyLoss,
+  { build, mode, openKl = false, metrics = () => ({}) }: VerlPolicyLoss,
 ): Promise<Computed> {
   build(tokenMean);
   const info = (golden.params['global_batch_info'] ?? {}) as BatchInfo;
@@ -49,7 +51,10 @@ export function verlPolicyLoss(
     return {
       loss: result.loss,
       per_token_loss: perToken as tf.Tensor,
-      'metrics.ppo_kl': maskedMean(k1(inputs.oldLogProbs, inputs.logProbs), inputs.mask),
+      'metrics.ppo_kl': maskedMean(
+        k1(inputs.oldLogProbs, inputs.logProbs, openKl ? { clamp: Infinity } : {}),
+        inputs.mask,
+      ),
       ...Object.fromEntries(Object.entries(metrics(result.metrics)).map(([name, x]) => [`metrics.${name}`, x])),
     };
   });

@@ -37,6 +37,7 @@ import {
   luspo,
   type PolicyInputs,
   ppoClip,
+  rdpo,
   reinforce,
   responseClip,
   sapo,
@@ -46,7 +47,16 @@ import {
   valueLoss,
   vespo,
 } from '@tsrl/losses';
-import { composed, constantReward, logComplement, perSample, printed, surprise, weightedSum } from '@tsrl/rewards';
+import {
+  backwardCorrected,
+  composed,
+  constantReward,
+  logComplement,
+  perSample,
+  printed,
+  surprise,
+  weightedSum,
+} from '@tsrl/rewards';
 import {
   type Aggregate,
   bernoulliLogProbs,
@@ -401,6 +411,22 @@ describe('the KL in the reward and in the loss', () => {
 });
 
 describe('rewards, trackers and losses', () => {
+  test('rDPO is the loss of DPO, corrected for labels that are wrong at both rates ε like any reward of a decision', () => {
+    forAll([eighths(-6, 6), fc.constantFrom(0, 0.1, 0.25, 0.4)], (margin, e) => {
+      const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+      const corrected = backwardCorrected(({ label, logit }) => softplus(label === 1 ? -logit : logit), {
+        falsePositive: e,
+        falseNegative: e,
+      });
+      const robust = tf.tidy(() => {
+        const zero = tf.zeros<tf.Rank.R1>([1]);
+        const inputs = { chosenLogProbs: tf.tensor1d([margin]), rejectedLogProbs: zero, refRejectedLogProbs: zero };
+        return rdpo({ beta: 1, flipRate: e })({ ...inputs, refChosenLogProbs: zero }).loss.dataSync()[0] as number;
+      });
+      expectClose([robust], [corrected({ action: 1, label: 1, logit: margin })]);
+    });
+  });
+
   test('a batch that a tracker of the shift sees first is the batch that BCO sees; it bounds DPO of its pairs', () => {
     forAll([fc.array(fc.tuple(eighths(-4, 4), eighths(-4, 4)), { minLength: 1, maxLength: 5 })], (pairs) => {
       const rewards = [...pairs.map(([won]) => won), ...pairs.map(([, lost]) => lost)];

@@ -9,14 +9,14 @@ export const trlPolicyLossDecisions: readonly Decision[] = [
   {
     name: 'padding-teaches-nothing',
     files: /^policy-loss\.trl-grpo/,
-    cases: 'the loss type luspo with ratios of tokens, and padding',
+    cases: 'the loss type luspo where anything but the ratio of a response enters, and padding',
     source: 'the mean over all B T positions, padding included, times the length of the row',
     ours: 'the sum over the tokens of a response, mean over the responses',
     reason: 'what stands on the padding is arbitrary; the paper has ratios of responses, where both agree',
     applies: (golden) =>
       golden.params['loss_type'] === 'luspo' &&
-      golden.params['importance_sampling_level'] === 'token' &&
-      tensorOf(golden, 'completion_mask').data.includes(0),
+      isTensor(golden.outputs['per_token_loss']) &&
+      countsOf(golden).includes(0),
     explains: isSumOfTokens,
   },
   {
@@ -33,17 +33,26 @@ export const trlPolicyLossDecisions: readonly Decision[] = [
 
 /** Whether theirs is ours with another weight for each row: n / T at its tokens, and 0 of ours on the padding. */
 function isSumOfTokens({ part, index: [row = 0, column = 0], expected, got }: Mismatch, golden: GoldenCase): boolean {
-  const { shape, data: mask } = tensorOf(golden, 'completion_mask');
-  const [rows = 0, columns = 0] = shape;
-  if (part === 'loss') {
+  const [rows = 0, columns = 0] = tensorOf(golden, 'completion_mask').shape;
+  const mask = countsOf(golden);
+  if (part === 'loss' || part === 'metrics.policy_loss') {
     const perToken = golden.outputs['per_token_loss'];
-    return (
-      isTensor(perToken) && close(got, perToken.data.reduce((sum, y, i) => sum + y * (mask[i] as number), 0) / rows)
-    );
+    const sum = isTensor(perToken) ? perToken.data.reduce((all, y, i) => all + y * (mask[i] as number), 0) : Number.NaN;
+    return close(got, sum / rows / (part === 'loss' ? accumulated(golden) : 1));
   }
   const length = mask.subarray(row * columns, (row + 1) * columns).reduce((sum, m) => sum + m, 0);
   if (part !== 'gradients.per_token_logps') return false;
   return mask[row * columns + column] === 0 ? got === 0 : close((got * length) / columns, expected);
+}
+
+/** What TRL divides the loss of a step by. */
+const accumulated = (golden: GoldenCase): number =>
+  golden.params['mode'] === 'eval' ? 1 : numberOf(golden, 'gradient_accumulation_steps', 1);
+
+/** 1 at the tokens that are trained on. */
+function countsOf(golden: GoldenCase): Float64Array {
+  const tools = golden.inputs['tool_mask'];
+  return tensorOf(golden, 'completion_mask').data.map((m, i) => m * (isTensor(tools) ? (tools.data[i] as number) : 1));
 }
 
 /** Rows without a token that counts, or whose entropies all fall below the quantile. */

@@ -46,7 +46,10 @@ export const policyLossBypassMode: Family = {
       const { clipFraction, dualClipFraction } = metrics;
       return {
         loss,
-        'metrics.ppo_kl': maskedMean(k1(inputs.oldLogProbs, inputs.logProbs), inputs.mask),
+        'metrics.ppo_kl': maskedMean(
+          k1(inputs.oldLogProbs, inputs.logProbs, reinforced ? { clamp: Infinity } : {}),
+          inputs.mask,
+        ),
         ...(clipFraction && { 'metrics.pg_clipfrac': clipFraction }),
         ...(dualClipFraction && { 'metrics.pg_clipfrac_lower': dualClipFraction }),
       };

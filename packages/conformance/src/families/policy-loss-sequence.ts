@@ -14,6 +14,7 @@ export const policyLossGspo: Family = {
   run: (golden) =>
     verlPolicyLoss(golden, {
       mode: 'seq-mean-token-mean',
+      openKl: true,
       build: (aggregate) =>
         sequenceTokenRatio(ppoClip({ ...clipsOf(golden), logRatioRange: [Number.NEGATIVE_INFINITY, 10], aggregate })),
       metrics: ({ clipFraction }) => ({ pg_clipfrac: clipFraction as tf.Scalar, pg_clipfrac_lower: tf.scalar(0) }),

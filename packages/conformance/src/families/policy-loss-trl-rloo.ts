@@ -32,7 +32,9 @@ export const policyLossTrlRloo: Family = {
         advantages: x.float<PerSequence>('advantages'),
         mask: x.float<PerToken>('completion_mask'),
       };
-      const { loss, metrics } = responseClip({ clipLow, clipHigh, logRatioRange, aggregate })(inputs);
+      const { loss, metrics } = responseClip({ clipLow, clipHigh, logRatioRange, aggregate })(inputs, {
+        sequences: rows,
+      });
       const region = metrics['clipFraction'] as tf.Scalar;
       // Without an upper bound, what is clipped is clipped below.
       const below = responseClip({ clipLow, clipHigh: Number.POSITIVE_INFINITY, logRatioRange })(inputs);

@@ -22,6 +22,7 @@ import {
 import {
   type Aggregate,
   highEntropyMask,
+  type KlEstimator,
   k3,
   type Loss,
   maskedMean,
@@ -32,6 +33,7 @@ import {
   sequenceSumNorm,
   stopGradient,
   tokenMean,
+  zeroMasked,
 } from '@tsrl/tensor';
 import { through } from '../aggregation.js';
 import { type DeviceInputs, onDevice } from '../device.js';
@@ -57,20 +59,31 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
   const context = contextOf(golden, type);
   const share = wholeBatch.includes(type) ? 1 : accumulationShare(golden);
   const build = policyOf(golden, type, level);
+  const capped = numberOf(golden, 'delta', Number.POSITIVE_INFINITY) <= 1 + numberOf(golden, 'epsilon_high');
+  const [rows = 0, columns = 0] = shape;
+  const alive = rowsOf(rows, columns, counts);
+  // Advantages of tokens make tokens of what is one number for each response else.
+  const byTokens = tensorOf(golden, 'advantages').shape.length === 2 && columns > 1;
+  const perRow = byTokens ? counts : alive;
+  const perSequence = columns === 1 || (level === 'sequence' && isOfResponses(golden, type));
 
-  return onDevice(golden, { of: 'loss', counts: { per_token_loss: counts } }, (x) => {
+  const counted = { per_token_loss: counts, per_sequence_loss: alive, off_policy_mask: perRow, phi_seq: perRow };
+  return onDevice(golden, { of: 'loss', counts: counted }, (x) => {
     const inputs = {
       ...inputsOf(golden, x),
-      mask: tf.tensor2d(Array.from(counts), [...shape] as [number, number], 'float32'),
+      mask: tf.tensor2d(Array.from(counts), shape2d(shape), 'float32'),
     };
+    // TRL takes [B, 1] for numbers of responses, and masks none of them in what it reports.
+    const seen = columns === 1 ? tf.onesLike(inputs.mask) : inputs.mask;
     const outputs: Record<string, tf.Tensor> = {};
     let weights: PerToken | undefined;
+    let sampled = inputs.oldLogProbs;
     const weigh = (by: tf.Tensor): void => {
       weights = tf.mul<PerToken>(weights ?? tf.onesLike(inputs.mask), by);
     };
     if (optionalNumber(golden, 'off_policy_mask_threshold') !== undefined) {
       const kept = offPolicyMask(inputs, { threshold: numberOf(golden, 'off_policy_mask_threshold') });
-      outputs['off_policy_mask'] = tf.max(kept, 1, true);
+      outputs['off_policy_mask'] = byTokens ? kept : tf.max(kept, 1, true);
       weigh(kept);
     }
     const fraction = numberOf(golden, 'top_entropy_quantile', 1);
@@ -80,7 +93,9 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
     }
     if (has(golden, 'importance_sampling_ratio')) {
       const ratio = x.float('importance_sampling_ratio');
-      if (type === 'vespo') inputs.oldLogProbs = tf.sub<PerToken>(inputs.oldLogProbs, tf.log(ratio));
+      // One ratio for the whole response is taken once, so it stands at its first token.
+      const once = ratio.shape[1] === 1 && columns > 1 ? tf.tensor2d(firstTokens(counts, columns), shape2d(shape)) : 1;
+      if (type === 'vespo') sampled = tf.sub<PerToken>(sampled, tf.mul(tf.log(ratio), once));
       else weigh(ratio);
     }
 
@@ -91,19 +106,18 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
         return losses;
       });
     const tokenWeights = weights;
-    const policy: Loss<PolicyInputs> =
+    const weighted: Loss<PolicyInputs> =
       tokenWeights === undefined
         ? build(look(1))
         : (batch, at) => tokenWeighted(build, { aggregate: look(1) })({ ...batch, tokenWeights }, at);
+    const policy: Loss<PolicyInputs> = (batch, at) => weighted({ ...batch, oldLogProbs: sampled }, at);
     const parts: Loss<PolicyInputs>[] = [scale(share, policy)];
     if (beta !== 0) {
       const refLogProbs = x.float('ref_per_token_logps');
-      const divergence = flagOf(golden, 'use_bias_correction_kl', false)
-        ? correctedKl({ aggregate: look(beta) })
-        : kl({ estimator: (a, b) => k3(a, b, { clamp: Infinity }), aggregate: look(beta) });
+      const divergence = divergenceOf(golden, level);
       parts.push((batch, at) => {
-        const { loss, metrics } = divergence({ ...batch, refLogProbs }, at);
-        outputs['metrics.kl'] = x.keep(metrics['kl'] as tf.Tensor);
+        const { loss } = divergence(look(beta))({ ...batch, refLogProbs }, at);
+        outputs['metrics.kl'] = x.keep(divergence(tokenMean)({ ...batch, refLogProbs, mask: seen }).loss);
         return { loss: tf.mul(loss, beta * share), metrics: {} };
       });
     }
@@ -111,29 +125,70 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
     const { loss } = (all as Loss<PolicyInputs>)(inputs, context);
     outputs['loss'] = loss;
     if (has(golden, 'entropies')) {
-      const entropy = { entropy: x.float('entropies'), mask: inputs.mask };
-      const bonus = scale(
-        entropyWeight * share,
-        entropyBonus({ aggregate: (losses, mask) => tokenMean(losses, mask) }),
-      );
-      const { loss: term, metrics } = bonus(entropy);
-      outputs['metrics.entropy'] = metrics['entropy'] as tf.Tensor;
+      const entropy = x.float('entropies');
+      const bonus = scale(entropyWeight * share, entropyBonus());
+      outputs['metrics.entropy'] = entropyBonus()({ entropy, mask: seen }).metrics['entropy'] as tf.Tensor;
       if (entropyWeight !== 0) {
+        const mask = (outputs['entropy_mask'] ?? inputs.mask) as PerToken;
+        const term = bonus({ entropy, mask }, wholeBatch.includes(type) ? context : {}).loss;
         outputs['loss'] = tf.add(loss, term);
-        outputs['metrics.policy_loss'] = loss;
+        outputs['metrics.policy_loss'] = tf.div(loss, share);
         outputs['metrics.entropy_coef'] = tf.scalar(entropyWeight);
       }
     }
 
     const sum = tf.addN(perToken.slice(0, parts.length)) as PerToken;
-    const perSequence = shape[1] === 1 || (level === 'sequence' && type !== 'cispo' && parts.length === 1 && !weights);
     if (perSequence) outputs['per_sequence_loss'] = tf.expandDims(maskedMean(sum, inputs.mask, { axis: 1 }), 1);
     else outputs['per_token_loss'] = sum;
-    const count = tf.expandDims(tf.maximum(tf.sum(inputs.mask, 1), 1), 1);
+    const ofRows = level === 'token' && type !== 'vespo' ? false : columns === 1 || (level === 'sequence' && !byTokens);
     // Masks may be weights: with 1 / n every response counts as one, as it does for a ratio of responses.
-    const mask = level === 'sequence' ? tf.div<PerToken>(inputs.mask, count) : inputs.mask;
-    return { ...outputs, ...metricsOf(type, build(aggregate), { ...inputs, mask }) };
+    const count = tf.expandDims(tf.maximum(tf.sum(inputs.mask, 1), 1), 1);
+    const mask = ofRows ? tf.div<PerToken>(inputs.mask, count) : seen;
+    const reported = metricsOf(
+      type,
+      build(aggregate),
+      { ...inputs, oldLogProbs: sampled, mask },
+      { alive, ofRows, byTokens, capped },
+    );
+    return { ...outputs, ...reported };
   });
+}
+
+const shape2d = (shape: readonly number[]): [number, number] => [...shape] as [number, number];
+
+/** 1 for the rows with a token that counts. */
+const rowsOf = (rows: number, columns: number, counts: Float64Array): readonly number[] =>
+  Array.from({ length: rows }, (_, row) => Number(counts.subarray(row * columns, (row + 1) * columns).includes(1)));
+
+/** 1 at the first token of each row that counts. */
+const firstTokens = (counts: Float64Array, columns: number): Float32Array =>
+  Float32Array.from(counts, (m, i) => Number(m === 1 && !counts.subarray(i - (i % columns), i).includes(1)));
+
+/** Whether all that a loss of ratios of responses is multiplied with and added to is one number for each response. */
+function isOfResponses(golden: GoldenCase, type: string): boolean {
+  return (
+    type !== 'cispo' &&
+    type !== 'vespo' &&
+    tensorOf(golden, 'advantages').shape.length === 1 &&
+    numberOf(golden, 'beta', 0) === 0 &&
+    numberOf(golden, 'top_entropy_quantile', 1) >= 1 &&
+    !(has(golden, 'importance_sampling_ratio') && tensorOf(golden, 'importance_sampling_ratio').shape[1] !== 1)
+  );
+}
+
+type Reference = PolicyInputs & { readonly refLogProbs: PerToken };
+
+/** TRL's divergence, by the ratio of its level where it corrects it. */
+function divergenceOf(golden: GoldenCase, level: string): (aggregate: Aggregate) => Loss<Reference> {
+  const estimator: KlEstimator = (a, b) => k3(a, b, { clamp: Infinity });
+  if (!flagOf(golden, 'use_bias_correction_kl', false)) return (aggregate) => kl({ estimator, aggregate });
+  if (level === 'token') return (aggregate) => correctedKl({ aggregate });
+  if (level === 'sequence_token') return (aggregate) => sequenceTokenRatio(correctedKl({ aggregate }));
+  return (aggregate) => (inputs, context) =>
+    sequenceRatio<PolicyInputs>(({ logProbs, mask }, at = {}) => {
+      const estimate = zeroMasked(estimator(inputs.logProbs, inputs.refLogProbs), mask);
+      return { loss: aggregate(tf.mul<PerToken>(tf.exp(logProbs), estimate), mask, at), metrics: {} };
+    })(inputs, context);
 }
 
 /** The losses that TRL divides by the tokens of the whole batch, and by nothing else. */
@@ -194,7 +249,10 @@ function policyOf(golden: GoldenCase, type: string, level: string): (aggregate: 
   if (delta === undefined && level === 'sequence') return (aggregate) => gspo({ ...clip, aggregate });
   if (delta === undefined && level === 'sequence_token') return (aggregate) => gspoToken({ ...clip, aggregate });
   const logRatioRange = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
-  const options = { ...clip, logRatioRange, ...(delta === undefined ? {} : { dualClip: delta }) };
+  // TRL takes the smaller of ratio and delta first: what is good counts no more than delta either.
+  const bounds = delta === undefined ? clip : { ...clip, clipHigh: Math.min(clip.clipHigh, delta - 1) };
+  const dualClip = delta === undefined ? {} : { dualClip: Math.max(delta, 1 + clip.clipHigh) };
+  const options = { ...bounds, logRatioRange, ...dualClip };
   return (aggregate) => atLevel(ppoClip({ ...options, aggregate }));
 }
 
@@ -221,8 +279,23 @@ function inputsOf(golden: GoldenCase, x: DeviceInputs): Mutable<PolicyInputs> {
   };
 }
 
+interface Rows {
+  /** 1 for the rows with a token. */
+  readonly alive: readonly number[];
+  /** Whether TRL has one number for each response, those without a token among them: their ratio is 1. */
+  readonly ofRows: boolean;
+  readonly byTokens: boolean;
+  /** Whether `delta` keeps the ratio from ever being clipped above. */
+  readonly capped: boolean;
+}
+
 /** What TRL reports of a loss, by what ours reports of the batch, of one sign of its advantages, and of its rows. */
-function metricsOf(type: string, loss: Loss<PolicyInputs>, inputs: PolicyInputs): Record<string, tf.Tensor> {
+function metricsOf(
+  type: string,
+  loss: Loss<PolicyInputs>,
+  inputs: PolicyInputs,
+  { alive, ofRows, byTokens, capped }: Rows,
+): Record<string, tf.Tensor> {
   const metric = (name: string, of: PolicyInputs): tf.Scalar => {
     const value = loss(of).metrics[name];
     if (value === undefined) throw new Error(`${type} has no metric ${name}`);
@@ -241,7 +314,7 @@ function metricsOf(type: string, loss: Loss<PolicyInputs>, inputs: PolicyInputs)
       };
     });
   if (type === 'sapo') return {};
-  const good = { ...inputs, advantages: tf.maximum<PerToken>(advantages, 0) };
+  const good = { ...inputs, advantages: capped ? tf.zerosLike(advantages) : tf.maximum<PerToken>(advantages, 0) };
   const bad = { ...inputs, advantages: tf.minimum<PerToken>(advantages, 0) };
   if (type === 'cispo') {
     const ofGood = { ...inputs, mask: tf.mul<PerToken>(mask, tf.cast(tf.greater(advantages, 0), 'float32')) };
@@ -249,16 +322,36 @@ function metricsOf(type: string, loss: Loss<PolicyInputs>, inputs: PolicyInputs)
     return { 'metrics.cispo_clip_ratio': tf.mul(metric('clipFraction', ofGood), share) };
   }
   if (type === 'vespo') {
+    const ofSign = (advantage: number): tf.Tensor2D =>
+      tf.stack(
+        rows({ ...inputs, advantages: tf.fill<tf.Rank.R2>(advantages.shape, advantage) }).map((row) =>
+          tf.reshape(metric('weightMean', row), [1]),
+        ),
+      ) as tf.Tensor2D;
+    const perToken = tf.where<PerToken>(tf.greaterEqual(advantages, 0), ofSign(1), ofSign(-1));
+    const zero = tf.zerosLike(perToken);
+    if (byTokens) {
+      const phi = tf.where<PerToken>(tf.greater(mask, 0), perToken, zero);
+      return { phi_seq: phi, 'metrics.vespo/phi_seq_mean': maskedMean(phi, mask) };
+    }
+    const phi = tf.slice(perToken, [0, 0], [-1, 1]);
+    const there = tf.tensor2d([...alive], [alive.length, 1]);
     return {
-      phi_seq: tf.stack(rows(inputs).map((row) => tf.reshape(metric('weightMean', row), [1]))),
-      'metrics.vespo/phi_seq_mean': metric('weightMean', inputs),
+      phi_seq: tf.mul(phi, there),
+      'metrics.vespo/phi_seq_mean': tf.mean(tf.add(tf.mul(phi, there), tf.sub(1, there))),
     };
   }
-  const each = (of: PolicyInputs): tf.Tensor => tf.stack(rows(of).map((row) => metric('clipFraction', row)));
+  const living = (of: PolicyInputs): PolicyInputs[] => rows(of).filter((_, i) => ofRows || alive[i] === 1);
+  const each = (of: PolicyInputs): tf.Tensor => {
+    const fractions = living(of).map((row) => metric('clipFraction', row));
+    return fractions.length === 0 ? tf.zeros([1]) : tf.stack(fractions);
+  };
+  const share = ofRows ? alive.reduce((sum, one) => sum + one, 0) / alive.length : 1;
+  const mean = (of: PolicyInputs): tf.Tensor => tf.mul(metric('clipFraction', of), share);
   return {
-    'metrics.clip_ratio/low_mean': metric('clipFraction', bad),
-    'metrics.clip_ratio/high_mean': metric('clipFraction', good),
-    'metrics.clip_ratio/region_mean': metric('clipFraction', inputs),
+    'metrics.clip_ratio/low_mean': mean(bad),
+    'metrics.clip_ratio/high_mean': mean(good),
+    'metrics.clip_ratio/region_mean': mean(capped ? bad : inputs),
     'metrics.clip_ratio/low_min': tf.min(each(bad)),
     'metrics.clip_ratio/high_max': tf.max(each(good)),
   };

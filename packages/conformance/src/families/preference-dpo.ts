@@ -98,7 +98,7 @@ function trlObjective(golden: GoldenCase): Loss<Pairs & Chosen> {
   const weights = (golden.params['loss_weights'] ?? types.map(() => 1)) as number[];
   const terms = types.map((type): Loss<Pairs & Chosen> => (type === 'sft' ? imitation : trlLoss(golden, type)));
   if (terms.length === 1) return terms[0] as Loss<Pairs & Chosen>;
-  return objective(Object.fromEntries(terms.map((term, i) => [types[i], scale(weights[i] as number, term)])));
+  return objective(Object.fromEntries(terms.map((term, i) => [`${types[i]} ${i}`, scale(weights[i] as number, term)])));
 }
 
 const imitation: Loss<Chosen> = negativeLogLikelihood();
