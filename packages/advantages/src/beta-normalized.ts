@@ -14,7 +14,7 @@ export interface BnpoOptions {
    * options of its own, `(moments) => betaNormalizer(moments, options)`.
    */
   readonly normalizer?: BetaNormalizer | ((moments: Moments) => BetaNormalizer);
-  /** The largest weight 1 / f; positive. Default 1e6; 10 is a tight one. */
+  /** The largest weight 1 / f; positive and finite. Default 1e6; 10 is a tight one. */
   readonly maxWeight?: number;
 }
 
@@ -31,7 +31,10 @@ export function betaNormalized(
   { rewards, groups }: GroupInputs,
   { range = [0, 1], normalizer = betaNormalizer, maxWeight = 1e6 }: BnpoOptions,
 ): BnpoResult {
-  if (!(maxWeight > 0)) throw new OptionError(who, 'maxWeight', 'positive', maxWeight);
+  // An infinite weight times a difference of 0 is NaN.
+  if (!(maxWeight > 0 && maxWeight < Number.POSITIVE_INFINITY)) {
+    throw new OptionError(who, 'maxWeight', 'positive and finite', maxWeight);
+  }
   const { moments, scores } = ratesByGroup(who, name, rewards, groups, range);
   const { initial, update } = runningMoments;
   const { alpha, beta } =

@@ -402,7 +402,8 @@ describe('errors', () => {
       () => bnpo(two, { range: [0, Number.POSITIVE_INFINITY] }),
       'bnpo: range must be two finite numbers, the lower one first; got [0,null]',
     ],
-    ['option', () => bnpo(two, { maxWeight: 0 }), 'bnpo: maxWeight must be positive; got 0'],
+    ['option', () => bnpo(two, { maxWeight: 0 }), 'bnpo: maxWeight must be positive and finite; got 0'],
+    ['option', () => bnpo(two, { maxWeight: Infinity }), 'bnpo: maxWeight must be positive and finite; got Infinity'],
     ['option', () => bnpo(two, shape(0, 1)), 'bnpo: alpha of the normalizer must be positive and finite; got 0'],
     [
       'option',

@@ -1,3 +1,4 @@
+import { OptionError } from '@tsrl/core';
 import {
   type AnswerSample,
   answerLine,
@@ -43,6 +44,9 @@ export function mathMatch({
   wrong = 0,
   ...options
 }: MathMatchOptions = {}): SyncReward<AnswerSample> {
+  for (const [name, score] of Object.entries({ correct, wrong })) {
+    if (!Number.isFinite(score)) throw new OptionError('mathMatch', name, 'finite', score);
+  }
   const equivalent = mathEquivalence(options);
   return perSample(({ completion, answer }) => {
     const found = extract(completion);

@@ -249,5 +249,7 @@ describe('mathMatch', () => {
   test('other scores', () => {
     expect(score('\\boxed{1}', '2', { wrong: -1 })).toBe(-1);
     expect(score('\\boxed{2}', '2', { correct: 3 })).toBe(3);
+    expect(() => mathMatch({ correct: Number.NaN })).toThrow('mathMatch: correct must be finite; got NaN');
+    expect(() => mathMatch({ wrong: -Infinity })).toThrow('mathMatch: wrong must be finite; got -Infinity');
   });
 });
