@@ -16,6 +16,7 @@ export {
 } from './parse.js';
 export type { TextFormat } from './rows.js';
 export { stratifiedSplit } from './split.js';
+export { stratifiedFolds } from './stratified-folds.js';
 export {
   supportTriage,
   type TriageExample,

@@ -8,6 +8,7 @@ import {
   classCounts,
   flipLabels,
   shuffledIndices,
+  stratifiedFolds,
   stratifiedSplit,
   subsampleToImbalance,
 } from '../src/index.ts';
@@ -32,6 +33,56 @@ const seed = fc.integer();
 test('classCounts counts', () => {
   expect(classCounts([])).toEqual([0, 0]);
   expect(classCounts(numbered([1, 0, 1, 1]))).toEqual([1, 3]);
+});
+
+describe('stratifiedFolds', () => {
+  test('deals every class evenly, and all examples too; repeats', () => {
+    forAll([labelsWith(6), fc.integer({ min: 2, max: 6 }), seed], (labels, folds, from) => {
+      const fold = [...stratifiedFolds(labels, folds, createRng(from))];
+      const even = (some: readonly number[]): void => {
+        const sizes = Array.from({ length: folds }, (_, f) => count(some, f));
+        expect(sizes.reduce((a, b) => a + b)).toBe(some.length);
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      };
+      even(fold);
+      for (const label of [0, 1]) even(fold.filter((_, i) => labels[i] === label));
+      expect([...stratifiedFolds(labels, folds, createRng(from))]).toEqual(fold);
+    });
+  });
+
+  test('every example falls into every fold equally often', () => {
+    const labels: BinaryLabel[] = [0, 0, 0, 0, 1, 1, 1];
+    const draws = 6000;
+    const times = labels.map(() => [0, 0, 0]);
+    const rng = createRng(11);
+    for (let draw = 0; draw < draws; draw++) {
+      stratifiedFolds(labels, 3, rng).forEach((f, i) => {
+        (times[i] as number[])[f] = (times[i]?.[f] ?? 0) + 1;
+      });
+    }
+    // Of the four zeros, fold 0 takes two; the ones are dealt one to a fold.
+    const expected = (i: number, f: number): number => (i < 4 && f === 0 ? 1 / 2 : i < 4 ? 1 / 4 : 1 / 3);
+    times.forEach((row, i) => {
+      row.forEach((n, f) => {
+        const p = expected(i, f);
+        expect(Math.abs(n - draws * p)).toBeLessThan(4.5 * Math.sqrt(draws * p * (1 - p)));
+      });
+    });
+  });
+
+  test('errors', () => {
+    for (const folds of [1, 2.5, Number.NaN]) {
+      expect(() => stratifiedFolds([0, 1], folds, createRng(1))).toThrow(
+        `stratifiedFolds: folds must be an integer of at least 2; got ${folds}`,
+      );
+    }
+    expect(() => stratifiedFolds([0, 0, 0, 1, 1], 3, createRng(1))).toThrow(
+      'stratifiedFolds: labels must be at least 3 examples of each class; got [3,2]',
+    );
+    expect(() => stratifiedFolds([0, 2], 2, createRng(1))).toThrow(
+      'stratifiedFolds: labels must be of the classes 0 and 1; got 2',
+    );
+  });
 });
 
 describe('stratifiedSplit', () => {
