@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DataError, OptionError, type Rng } from '@tsrl/core';
 import { type BinaryPolicy, stopGradient } from '@tsrl/tensor';
-import type { Llama } from './llama.js';
-import { namedVariable } from './llama-weights.js';
 import type { LanguageModel } from './load.js';
+import { namedVariables, type WeightSource } from './named-variables.js';
 
 /** A classifier of texts: a language model with one of the two policy forms over it (core.md, 2.6). */
 export interface TextPolicy<Form extends PolicyForm = PolicyForm> extends BinaryPolicy {
@@ -53,7 +52,7 @@ export interface HeadInit {
   /** Draws the weights, normal with standard deviation 0.02; without one they are 0. */
   readonly rng?: Rng | undefined;
   /** Elements to start from instead, by name: a saved head. */
-  readonly weights?: ((name: string, shape: readonly number[]) => Float32Array) | undefined;
+  readonly weights?: WeightSource | undefined;
   /** In front of the names of the head's variables; see `LlamaOptions`. */
   readonly scope?: string | undefined;
 }
@@ -65,27 +64,17 @@ export function createHead(
   biases: Readonly<Record<string, number>>,
   { rng, weights, scope = '' }: HeadInit,
 ): Map<string, tf.Variable> {
-  const head = new Map<string, tf.Variable>();
-  try {
-    for (const name of names) {
-      for (const [part, shape] of [
-        ['weight', [1, hiddenSize]],
-        ['bias', [1]],
-      ] as const) {
-        const full = `${name}.${part}`;
-        const own = rng?.fork(full);
-        const fresh = (): Float32Array =>
-          part === 'bias'
-            ? Float32Array.of(biases[name] ?? 0)
-            : Float32Array.from({ length: hiddenSize }, () => (own ? 0.02 * own.normal() : 0));
-        head.set(full, namedVariable(scope + full, weights?.(full, shape) ?? fresh(), shape));
-      }
-    }
-  } catch (error) {
-    tf.dispose([...head.values()]);
-    throw error;
-  }
-  return head;
+  const shapes = names.flatMap((name): [string, readonly number[]][] => [
+    [`${name}.weight`, [1, hiddenSize]],
+    [`${name}.bias`, [1]],
+  ]);
+  const fresh = (full: string): Float32Array => {
+    const [name = '', part] = full.split('.');
+    if (part === 'bias') return Float32Array.of(biases[name] ?? 0);
+    const own = rng?.fork(full);
+    return Float32Array.from({ length: hiddenSize }, () => (own ? 0.02 * own.normal() : 0));
+  };
+  return namedVariables('policy', shapes, weights ?? fresh, scope);
 }
 
 /** w · features + b, [B, H] to [B]. */
@@ -106,12 +95,12 @@ export function valuesOf(
 }
 
 /** The weights of the model that take part in a policy; a projection onto the vocabulary may not. */
-export function trainableWeights(model: Llama, withOutput: boolean): tf.Variable[] {
+export function trainableWeights(model: LanguageModel['model'], withOutput: boolean): tf.Variable[] {
   return [...model.weights].filter(([name]) => withOutput || name !== 'lm_head.weight').map(([, variable]) => variable);
 }
 
 /** @throws OptionError when `maxLength` is no length that the model can read */
-export function expectMaxLength(who: string, maxLength: number, { config }: Llama): void {
+export function expectMaxLength(who: string, maxLength: number, { config }: LanguageModel['model']): void {
   if (!(Number.isSafeInteger(maxLength) && maxLength > 0 && maxLength <= config.maxPositions)) {
     throw new OptionError(who, 'maxLength', `an integer from 1 to ${config.maxPositions}`, maxLength);
   }

@@ -12,6 +12,8 @@ import {
   trainableWeights,
   valuesOf,
 } from './binary-policy.js';
+import { encodeTruncated } from './encode-truncated.js';
+import { featuresOf } from './features.js';
 import type { LanguageModel } from './load.js';
 
 export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'form'>> {
@@ -20,15 +22,17 @@ export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'for
 }
 
 /**
- * A classification head on the last token's hidden state h (after the final norm):
+ * A classification head on one vector h of a text: of a decoder the hidden state of the last token (after the final
+ * norm), of an encoder what it pools:
  *
  *   z = w · h + b,   π(1 | x) = sigmoid(z),   V = v · h + c
  *
  * With `trainable: 'head'` the variables are w, b, v and c alone, and the language model runs outside the tape.
  * The value head reads h without its gradient unless `detachValueFeatures` is false.
- * `encode` keeps the first `maxLength` tokens of a text.
+ * `encode` keeps as many tokens of a text as fit beside the special ones, which stay, as in `transformers`.
  *
- * `transformers`' LlamaForSequenceClassification has one output per class and no bias.
+ * `transformers`' LlamaForSequenceClassification has one output per class and no bias; its
+ * BertForSequenceClassification reads the pooler.
  *
  * @throws OptionError when an option is out of its range
  */
@@ -53,7 +57,7 @@ export function headPolicy(
   const names = valueHead ? ['score', 'value'] : ['score'];
   const head = createHead(names, model.config.hiddenSize, { score: bias }, { rng, weights, scope });
   const features = (tokens: TokenBatch): tf.Tensor2D =>
-    trainable === 'full' ? model.lastHidden(tokens) : withoutTape(() => model.lastHidden(tokens), tokens.ids);
+    trainable === 'full' ? featuresOf(model, tokens) : withoutTape(() => featuresOf(model, tokens), tokens.ids);
 
   return {
     variables: [...(trainable === 'full' ? trainableWeights(model, false) : []), ...head.values()],
@@ -65,7 +69,7 @@ export function headPolicy(
       }),
     encode(text, maxLength) {
       expectMaxLength('headPolicy', maxLength, model);
-      return expectTokens(tokenizer.file, tokenizer.encode(text)).slice(0, maxLength);
+      return expectTokens(tokenizer.file, encodeTruncated('headPolicy', tokenizer, text, maxLength));
     },
     language,
     form,

@@ -1,4 +1,8 @@
+export { type Bert, type BertBatch, createBert } from './bert.js';
+export { type BertConfig, bertConfigJson, type PoolingOptions, parseBertConfig } from './bert-config.js';
+export { bertShapes } from './bert-weights.js';
 export type { HeadForm, HeadInit, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
+export { type TextFeaturesOptions, textFeatures } from './features.js';
 export { type HeadPolicyOptions, headPolicy } from './head-policy.js';
 export { createLlama, type Llama, type LlamaOptions } from './llama.js';
 export { type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './llama-config.js';
@@ -6,7 +10,10 @@ export { llamaShapes } from './llama-weights.js';
 export {
   type BinaryFile,
   type LanguageModel,
+  type LoadOptions,
+  loadBert,
   loadLlama,
+  loadModel,
   type ModelFiles,
   modelFiles,
   parseWeightIndex,
@@ -14,6 +21,7 @@ export {
   type TextFile,
 } from './load.js';
 export { loadPolicy, type PolicyFiles, type PolicySettings, policyFiles } from './save-policy.js';
+export { poolingPath, type SentenceModules } from './sentence-modules.js';
 export { type TinyOptions, tiny } from './tiny.js';
 export { tokenBatch } from './token-batch.js';
 export { createTokenizer, type Gpt2Files, gpt2TokenizerJson, parseTokenizer, type Tokenizer } from './tokenizer.js';

@@ -1,4 +1,5 @@
 import { DataError, show } from '@tsrl/core';
+import { type ConfigFields, configFields, type SpecialTokens } from './config-fields.js';
 import { isJsonObject, type JsonObject, parseJsonObject } from './json.js';
 
 /** The sizes and constants of a Llama-family model, normalised from a Hugging Face `config.json`. */
@@ -21,12 +22,11 @@ export interface LlamaConfig {
   /** Whether the output projection is the embedding. */
   readonly tieWordEmbeddings: boolean;
   /** Ids of special tokens, as they stand in the file. */
-  readonly specialTokens: Readonly<Record<string, number | readonly number[]>>;
+  readonly specialTokens: SpecialTokens;
 }
 
 /** Model types whose mathematics is exactly this one. */
-const modelTypes = ['llama', 'mistral'];
-const specialNames = ['bos_token_id', 'eos_token_id', 'pad_token_id'];
+export const llamaTypes: readonly string[] = ['llama', 'mistral'];
 
 /**
  * Reads a Hugging Face `config.json`.
@@ -38,17 +38,10 @@ const specialNames = ['bos_token_id', 'eos_token_id', 'pad_token_id'];
  */
 export function parseLlamaConfig(text: string, file: string): LlamaConfig {
   const json = parseJsonObject(text, file);
-  refuseOthers(json, file);
+  const fields = configFields(json, file);
+  refuseOthers(json, file, fields);
 
-  const positive = (name: string, fallback?: number): number => {
-    const value = json[name] ?? fallback;
-    if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-    throw new DataError(file, `${name} must be a positive integer; got ${show(value)}`);
-  };
-  const real = (name: string, value: unknown): number => {
-    if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
-    throw new DataError(file, `${name} must be a positive number; got ${show(value)}`);
-  };
+  const { positive, real } = fields;
   const hiddenSize = positive('hidden_size');
   const heads = positive('num_attention_heads');
   const keyValueHeads = positive('num_key_value_heads', heads);
@@ -57,10 +50,6 @@ export function parseLlamaConfig(text: string, file: string): LlamaConfig {
     throw new DataError(file, `num_key_value_heads must divide num_attention_heads, ${heads}; got ${keyValueHeads}`);
   }
   if (headSize % 2 !== 0) throw new DataError(file, `head_dim must be even; got ${headSize}`);
-  const tied = json['tie_word_embeddings'] ?? false;
-  if (typeof tied !== 'boolean') {
-    throw new DataError(file, `tie_word_embeddings must be true or false; got ${show(tied)}`);
-  }
   return {
     vocabularySize: positive('vocab_size'),
     hiddenSize,
@@ -72,16 +61,8 @@ export function parseLlamaConfig(text: string, file: string): LlamaConfig {
     rmsNormEpsilon: real('rms_norm_eps', json['rms_norm_eps'] ?? 1e-6),
     ropeTheta: real('rope_theta', rope(json)['rope_theta'] ?? json['rope_theta'] ?? 10_000),
     maxPositions: positive('max_position_embeddings', 2048),
-    tieWordEmbeddings: tied,
-    specialTokens: Object.fromEntries(
-      specialNames.flatMap((name) => {
-        const value = json[name];
-        if (value === undefined || value === null) return [];
-        const ids: readonly unknown[] = Array.isArray(value) ? value : [value];
-        if (ids.every((id) => Number.isSafeInteger(id))) return [[name, value as number | number[]]];
-        throw new DataError(file, `${name} must be a token id; got ${show(value)}`);
-      }),
-    ),
+    tieWordEmbeddings: fields.flag('tie_word_embeddings', false),
+    specialTokens: fields.specialTokens(),
   };
 }
 
@@ -116,14 +97,9 @@ function rope(json: JsonObject): JsonObject {
   return isJsonObject(json['rope_parameters']) ? json['rope_parameters'] : {};
 }
 
-function refuseOthers(json: JsonObject, file: string): void {
-  const only = (name: string, value: unknown, allowed: readonly unknown[], supported: string): void => {
-    if (value !== undefined && !allowed.includes(value)) {
-      throw new DataError(file, `${name} ${show(value)} is not supported; only ${supported}`);
-    }
-  };
-  if (!modelTypes.includes(json['model_type'] as string)) {
-    throw new DataError(file, `model_type ${show(json['model_type'])} is not supported; only ${modelTypes.join(', ')}`);
+function refuseOthers(json: JsonObject, file: string, { only }: ConfigFields): void {
+  if (!llamaTypes.includes(json['model_type'] as string)) {
+    throw new DataError(file, `model_type ${show(json['model_type'])} is not supported; only ${llamaTypes.join(', ')}`);
   }
   only('hidden_act', json['hidden_act'], ['silu', 'swish'], 'silu');
   only('attention_bias', json['attention_bias'], [false, null], 'false');

@@ -1,5 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { ShapeError, StateError, show } from '@tsrl/core';
 import type { LlamaConfig } from './llama-config.js';
 
 export const EMBEDDING = 'model.embed_tokens.weight';
@@ -25,15 +23,4 @@ export function llamaShapes(config: LlamaConfig): Map<string, readonly number[]>
   shapes.set('model.norm.weight', [H]);
   if (!config.tieWordEmbeddings) shapes.set('lm_head.weight', [V, H]);
   return shapes;
-}
-
-/** @throws ShapeError when the data does not fill the shape, StateError when the name is taken */
-export function namedVariable(name: string, data: Float32Array, shape: readonly number[]): tf.Variable {
-  if (data.length !== shape.reduce((product, n) => product * n, 1)) {
-    throw new ShapeError('llama', name, `of shape ${show(shape)}`, `${data.length} numbers`);
-  }
-  if (Object.hasOwn(tf.engine().registeredVariables, name)) {
-    throw new StateError('llama', `a variable named ${name} exists already; dispose of it or give this model a scope`);
-  }
-  return tf.tidy(() => tf.variable(tf.tensor(data, [...shape], 'float32'), true, name));
 }

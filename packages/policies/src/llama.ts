@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ShapeError, show } from '@tsrl/core';
 import { attentionAt, causalAttention, rmsNorm, swiglu, type TokenBatch } from '@tsrl/tensor';
 import type { LlamaConfig } from './llama-config.js';
-import { EMBEDDING, llamaShapes, namedVariable } from './llama-weights.js';
+import { EMBEDDING, llamaShapes } from './llama-weights.js';
+import { namedVariables, type WeightSource } from './named-variables.js';
+import { expectIds, expectLengths } from './token-batch.js';
 
 /** A decoder-only transformer of the Llama family: its weights as named variables, and the forward pass over them. */
 export interface Llama {
+  readonly family: 'llama';
   readonly config: LlamaConfig;
   /** By Hugging Face name (`model.layers.0.self_attn.q_proj.weight`), in the order of {@link llamaShapes}. */
   readonly weights: ReadonlyMap<string, tf.Variable>;
@@ -45,20 +47,8 @@ export interface LlamaOptions {
  * @throws ShapeError when a weight is missing or of another size, StateError when the names are taken
  * @see Touvron et al. 2023, arXiv:2302.13971; Su et al. 2021, arXiv:2104.09864; Ainslie et al. 2023, arXiv:2305.13245
  */
-export function createLlama(
-  config: LlamaConfig,
-  weights: (name: string, shape: readonly number[]) => Float32Array,
-  { scope = '' }: LlamaOptions = {},
-): Llama {
-  const variables = new Map<string, tf.Variable>();
-  try {
-    for (const [name, shape] of llamaShapes(config)) {
-      variables.set(name, namedVariable(scope + name, weights(name, shape), shape));
-    }
-  } catch (error) {
-    tf.dispose([...variables.values()]);
-    throw error;
-  }
+export function createLlama(config: LlamaConfig, weights: WeightSource, { scope = '' }: LlamaOptions = {}): Llama {
+  const variables = namedVariables('llama', llamaShapes(config), weights, scope);
   const weight = (name: string): tf.Variable => variables.get(name) as tf.Variable;
   const output = weight(config.tieWordEmbeddings ? EMBEDDING : 'lm_head.weight');
 
@@ -107,32 +97,21 @@ export function createLlama(
     return x;
   };
 
-  const checkIds = (ids: tf.Tensor): void => {
-    if (ids.rank !== 2 || ids.dtype !== 'int32' || ids.size === 0) {
-      throw new ShapeError('llama', 'ids', 'int32 [B, S]', `${ids.dtype} ${show(ids.shape)}`);
-    }
-    if ((ids.shape[1] as number) > config.maxPositions) {
-      throw new ShapeError('llama', 'ids', `at most ${config.maxPositions} tokens long`, show(ids.shape));
-    }
-  };
-
   return {
+    family: 'llama',
     config,
     weights: variables,
     output,
     hidden(ids) {
-      checkIds(ids);
+      expectIds('llama', ids, config.maxPositions);
       return tf.tidy(() =>
         tf.reshape(norm(stream(ids, config.layers), 'model.norm.weight'), [...ids.shape, config.hiddenSize]),
       );
     },
     lastHidden({ ids, lengths }) {
-      checkIds(ids);
+      expectIds('llama', ids, config.maxPositions);
       const [batch, length] = ids.shape;
-      if (lengths.rank !== 1 || lengths.dtype !== 'int32' || lengths.size !== batch) {
-        const got = `${lengths.dtype} ${show(lengths.shape)}`;
-        throw new ShapeError('llama', 'lengths', `int32 [${batch}], one for each row of ids`, got);
-      }
+      expectLengths('llama', lengths, batch);
       return tf.tidy(() => {
         const at = `model.layers.${config.layers - 1}`;
         const x = stream(ids, config.layers - 1);

@@ -1,9 +1,14 @@
-import { DataError, show } from '@tsrl/core';
-import { parseSafetensors, type Safetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
+import { DataError, OptionError, show } from '@tsrl/core';
+import { type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
+import { type Bert, createBert } from './bert.js';
+import { type BertConfig, bertConfigJson, type PoolingOptions, parseBertConfig, poolings } from './bert-config.js';
+import { bertName, bertShapes } from './bert-weights.js';
 import { isJsonObject, parseJsonObject } from './json.js';
 import { createLlama, type Llama, type LlamaOptions } from './llama.js';
-import { type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './llama-config.js';
+import { llamaConfigJson, llamaTypes, parseLlamaConfig } from './llama-config.js';
 import { EMBEDDING, llamaShapes } from './llama-weights.js';
+import { locateWeights, type Place, readFloats } from './locate-weights.js';
+import { parseSentenceModules, type SentenceModules } from './sentence-modules.js';
 import { parseTokenizer, type Tokenizer } from './tokenizer.js';
 
 /** A text file and its name, for errors. */
@@ -26,12 +31,62 @@ export interface ModelFiles {
   readonly weights: readonly BinaryFile[];
   /** `tokenizer.json` */
   readonly tokenizer: TextFile;
+  /** What sentence-transformers says of the pooling of an encoder; of no account beside a decoder. */
+  readonly sentence?: SentenceModules;
 }
 
-/** A language model and the tokenizer that belongs to it. */
-export interface LanguageModel {
-  readonly model: Llama;
+/** A model and the tokenizer that belongs to it. */
+export interface LanguageModel<Model extends Llama | Bert = Llama | Bert> {
+  readonly model: Model;
   readonly tokenizer: Tokenizer;
+}
+
+export interface LoadOptions extends LlamaOptions, Partial<PoolingOptions> {}
+
+/**
+ * A model of either family, by the `model_type` of its `config.json`: see {@link loadLlama} and {@link loadBert}.
+ *
+ * @throws OptionError when a pooling is asked of a decoder, which is read at its last token
+ */
+export function loadModel(files: ModelFiles, options: LoadOptions = {}): LanguageModel {
+  const { file, text } = files.config;
+  const type = parseJsonObject(text, file)['model_type'];
+  if (type === 'bert') return loadBert(files, options);
+  if (!llamaTypes.includes(type as string)) {
+    throw new DataError(file, `model_type ${show(type)} is not supported; only ${[...llamaTypes, 'bert'].join(', ')}`);
+  }
+  const { scope, ...pooling } = options;
+  for (const [name, value] of Object.entries(pooling)) {
+    if (value !== undefined) throw new OptionError('loadModel', name, `left out for a ${show(type)}`, value);
+  }
+  return loadLlama(files, scope === undefined ? {} : { scope });
+}
+
+/**
+ * An encoder of the BERT family from the bytes of its files; F32, F16 and BF16 weights become float32. The pooling is
+ * that of the options, else of `config.json` (our two fields), else of sentence-transformers' files, else the mean, not
+ * normalised.
+ *
+ * Heads and the pooler of the files are left aside.
+ *
+ * @throws DataError naming file and tensor when one is missing, unknown, twice there, of another shape or not finite
+ */
+export function loadBert(
+  { config, weights, tokenizer, sentence }: ModelFiles,
+  { pooling, normalize, ...options }: LoadOptions = {},
+): LanguageModel<Bert> {
+  if (pooling !== undefined && !poolings.includes(pooling)) {
+    throw new OptionError('loadBert', 'pooling', `one of ${poolings.join(', ')}`, pooling);
+  }
+  const read = parseBertConfig(config.text, config.file, sentence && parseSentenceModules(sentence));
+  const parsed: BertConfig = {
+    ...read,
+    pooling: pooling ?? read.pooling,
+    normalize: normalize ?? read.normalize,
+  };
+  const words = parseTokenizer(tokenizer.text, tokenizer.file, parsed.vocabularySize);
+  const where = locateWeights({ shapes: bertShapes(parsed), nameOf: bertName }, weights, config.file);
+  return { model: createBert(parsed, (name) => readAt(where, name), options), tokenizer: words };
 }
 
 /**
@@ -39,16 +94,19 @@ export interface LanguageModel {
  *
  * @throws DataError naming file and tensor when one is missing, unknown, twice there, of another shape or not finite
  */
-export function loadLlama({ config, weights, tokenizer }: ModelFiles, options: LlamaOptions = {}): LanguageModel {
+export function loadLlama(
+  { config, weights, tokenizer }: ModelFiles,
+  options: LlamaOptions = {},
+): LanguageModel<Llama> {
   const parsed = parseLlamaConfig(config.text, config.file);
   const words = parseTokenizer(tokenizer.text, tokenizer.file, parsed.vocabularySize);
-  const where = locate(
-    parsed,
-    weights.map(({ bytes, file }) => ({ file, shard: parseSafetensors(bytes, file) })),
-    config.file,
-  );
-  const model = createLlama(parsed, (name) => readFloats(where.get(name) as Shard, name), options);
-  return { model, tokenizer: words };
+  const shapes = llamaShapes(parsed);
+  const optional = new Map([['lm_head.weight', shapes.get(EMBEDDING) as readonly number[]]]);
+  // Old files carry the angles, which are constants.
+  const nameOf = (name: string): string | undefined => (name.endsWith('.rotary_emb.inv_freq') ? undefined : name);
+  const where = locateWeights({ shapes, optional, nameOf }, weights, config.file);
+  if (parsed.tieWordEmbeddings) checkTied(where);
+  return { model: createLlama(parsed, (name) => readAt(where, name), options), tokenizer: words };
 }
 
 /** The names of the shards that a `model.safetensors.index.json` lists, in order. */
@@ -76,63 +134,26 @@ export async function modelFiles(
     tensors.set(name, { shape: variable.shape, data: Float32Array.from(await variable.data()) });
   }
   const torch = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+  const configJson =
+    model.family === 'llama' ? llamaConfigJson(model.config, torch[dtype]) : bertConfigJson(model.config, torch[dtype]);
   return new Map<string, string | Uint8Array>([
-    ['config.json', llamaConfigJson(model.config, torch[dtype])],
+    ['config.json', configJson],
     ['model.safetensors', writeSafetensors(tensors, { dtype, metadata: { format: 'pt' } })],
     ['tokenizer.json', `${JSON.stringify(tokenizer.json)}\n`],
   ]);
 }
 
-/** A parsed weight file and its name, for errors. */
-export interface Shard {
-  readonly file: string;
-  readonly shard: Safetensors;
-}
-
-/** In which shard each weight stands, when the shards hold exactly the weights of the model. */
-function locate(config: LlamaConfig, shards: readonly Shard[], configFile: string): Map<string, Shard> {
-  const expected = llamaShapes(config);
-  const where = new Map<string, Shard>();
-  for (const shard of shards) {
-    for (const [name, { shape }] of shard.shard.tensors) {
-      if (name.endsWith('.rotary_emb.inv_freq')) continue; // a constant that old files carry
-      const first = where.get(name);
-      if (first) throw new DataError(shard.file, `tensor ${show(name)} stands in ${first.file} already`);
-      where.set(name, shard);
-      const wanted = expected.get(name) ?? (name === 'lm_head.weight' ? expected.get(EMBEDDING) : undefined);
-      if (!wanted) throw new DataError(shard.file, `tensor ${show(name)} has no place in the model of ${configFile}`);
-      if (show(shape) !== show(wanted)) {
-        const problem = `must have shape ${show(wanted)} by ${configFile}; got ${show(shape)}`;
-        throw new DataError(shard.file, `tensor ${show(name)} ${problem}`);
-      }
-    }
-  }
-  const missing = [...expected.keys()].find((name) => !where.has(name));
-  if (missing !== undefined) {
-    const files = shards.map(({ file }) => file).join(', ');
-    throw new DataError(files, `tensor ${show(missing)} is missing, which the model of ${configFile} needs`);
-  }
-  if (config.tieWordEmbeddings) checkTied(where);
-  return where;
-}
-
 /** Some files store a tied output projection all the same; another one than the embedding would be lost silently. */
-function checkTied(where: ReadonlyMap<string, Shard>): void {
+function checkTied(where: ReadonlyMap<string, Place>): void {
   const head = where.get('lm_head.weight');
   if (!head) return;
-  const embedding = readFloats(where.get(EMBEDDING) as Shard, EMBEDDING);
-  if (readFloats(head, 'lm_head.weight').some((x, i) => x !== embedding[i])) {
-    throw new DataError(head.file, 'lm_head.weight differs from the embedding that the configuration ties it to');
+  const embedding = readAt(where, EMBEDDING);
+  if (readAt(where, 'lm_head.weight').some((x, i) => x !== embedding[i])) {
+    throw new DataError(head.shard.file, 'lm_head.weight differs from the embedding that the configuration ties it to');
   }
 }
 
-/** The elements of a tensor of numbers, all finite. */
-export function readFloats({ file, shard }: Shard, name: string): Float32Array {
-  const { dtype, shape, data } = shard.read(name);
-  if (!(data instanceof Float32Array)) {
-    throw new DataError(file, `tensor ${show(name)} must be F32, F16 or BF16; got ${dtype} ${show(shape)}`);
-  }
-  const at = data.findIndex((x) => !Number.isFinite(x));
-  if (at >= 0) throw new DataError(file, `tensor ${show(name)} has ${data[at]} at element ${at}; weights are finite`);
-  return data;
+function readAt(where: ReadonlyMap<string, Place>, weight: string): Float32Array {
+  const { shard, name } = where.get(weight) as Place;
+  return readFloats(shard, name);
 }

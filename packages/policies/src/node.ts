@@ -6,7 +6,8 @@ import type { LlamaOptions } from './llama.js';
 import {
   type BinaryFile,
   type LanguageModel,
-  loadLlama,
+  type LoadOptions,
+  loadModel,
   type ModelFiles,
   modelFiles,
   parseWeightIndex,
@@ -14,16 +15,18 @@ import {
   type TextFile,
 } from './load.js';
 import { loadPolicy, type PolicySettings, policyFiles } from './save-policy.js';
+import { poolingPath, type SentenceModules } from './sentence-modules.js';
 import { gpt2TokenizerJson } from './tokenizer.js';
 
 /**
- * Reads a language model from a directory in the Hugging Face layout: `config.json`; `model.safetensors`, or the shards
- * that `model.safetensors.index.json` lists; `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`.
+ * Reads a model of either family from a directory in the Hugging Face layout: `config.json`; `model.safetensors`, or the
+ * shards that `model.safetensors.index.json` lists; `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`. For an
+ * encoder also sentence-transformers' `modules.json` and the pooling that it names, where they are.
  *
  * @throws DataError naming the file that is missing or wrong
  */
-export async function readModelDirectory(directory: string, options: LlamaOptions = {}): Promise<LanguageModel> {
-  return loadLlama(await readModelFiles(directory), options);
+export async function readModelDirectory(directory: string, options: LoadOptions = {}): Promise<LanguageModel> {
+  return loadModel(await readModelFiles(directory), options);
 }
 
 /** Reads what {@link writePolicyDirectory} wrote. */
@@ -64,14 +67,26 @@ export async function writePolicyDirectory(
 async function readModelFiles(directory: string): Promise<ModelFiles> {
   const config = await readText(join(directory, 'config.json'));
   const tokenizer = await readTokenizer(directory);
+  const sentence = await readSentenceModules(directory);
+  return { config, tokenizer, weights: await readWeights(directory), ...(sentence && { sentence }) };
+}
+
+async function readWeights(directory: string): Promise<BinaryFile[]> {
   const whole = await optional(readBytes(join(directory, 'model.safetensors')));
-  if (whole) return { config, tokenizer, weights: [whole] };
+  if (whole) return [whole];
 
   const index = await optional(readText(join(directory, 'model.safetensors.index.json')));
   if (!index) throw new DataError(join(directory, 'model.safetensors'), 'no such file, nor its .index.json');
   const weights: BinaryFile[] = [];
   for (const shard of parseWeightIndex(index)) weights.push(await readBytes(join(directory, shard)));
-  return { config, tokenizer, weights };
+  return weights;
+}
+
+async function readSentenceModules(directory: string): Promise<SentenceModules | undefined> {
+  const modules = await optional(readText(join(directory, 'modules.json')));
+  if (!modules) return undefined;
+  const path = poolingPath(modules);
+  return path === undefined ? { modules } : { modules, pooling: await readText(join(directory, path)) };
 }
 
 async function readTokenizer(directory: string): Promise<TextFile> {

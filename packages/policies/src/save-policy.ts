@@ -4,15 +4,8 @@ import type { HeadForm, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } fro
 import { headPolicy } from './head-policy.js';
 import { isJsonObject, type JsonObject, parseJsonObject } from './json.js';
 import type { LlamaOptions } from './llama.js';
-import {
-  type BinaryFile,
-  loadLlama,
-  type ModelFiles,
-  modelFiles,
-  readFloats,
-  type SaveOptions,
-  type TextFile,
-} from './load.js';
+import { type BinaryFile, loadModel, type ModelFiles, modelFiles, type SaveOptions, type TextFile } from './load.js';
+import { readFloats } from './locate-weights.js';
 import { verbalizerPolicy } from './verbalizer-policy.js';
 
 /** How a trained policy is to be used. */
@@ -62,7 +55,7 @@ export function loadPolicy(
   options: LlamaOptions = {},
 ): { policy: TextPolicy; settings: PolicySettings } {
   const { form, settings } = parsePolicy(files.policy);
-  const language = loadLlama(files, options);
+  const language = loadModel(files, options);
   try {
     const weights = readHead(files.head);
     const common = { ...options, weights };

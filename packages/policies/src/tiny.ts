@@ -1,5 +1,5 @@
 import { OptionError, type Rng } from '@tsrl/core';
-import { createLlama } from './llama.js';
+import { createLlama, type Llama } from './llama.js';
 import type { LlamaConfig } from './llama-config.js';
 import type { LanguageModel } from './load.js';
 import { createTokenizer } from './tokenizer.js';
@@ -43,7 +43,7 @@ export function tiny(
     scope = '',
   }: TinyOptions,
   rng: Rng,
-): LanguageModel {
+): LanguageModel<Llama> {
   const sizes = { hiddenSize, layers, heads, keyValueHeads, intermediateSize, maxPositions };
   for (const [name, size] of Object.entries(sizes)) {
     if (!(Number.isSafeInteger(size) && size > 0)) throw new OptionError('tiny', name, 'a positive integer', size);

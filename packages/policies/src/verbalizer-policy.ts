@@ -11,6 +11,7 @@ import {
   type VerbalizerForm,
   valuesOf,
 } from './binary-policy.js';
+import type { Llama } from './llama.js';
 import type { LanguageModel } from './load.js';
 import { expectOpenEnd, fillTemplate, verbalizerIds } from './verbalizer-prompt.js';
 
@@ -32,7 +33,7 @@ export interface VerbalizerPolicyOptions
  * the whole vocabulary. `encode` puts the text into the template and, when that is longer than `maxLength`, cuts the
  * end of the text, never the template.
  *
- * @throws OptionError when a word is not one token, the classes are empty or overlap, or an option is out of range
+ * @throws OptionError when the model is an encoder, a word is not one token, the classes are empty or overlap, or an option is out of range
  */
 export function verbalizerPolicy(
   language: LanguageModel,
@@ -50,7 +51,8 @@ export function verbalizerPolicy(
     scope,
   }: VerbalizerPolicyOptions,
 ): TextPolicy<VerbalizerForm> {
-  const { model, tokenizer } = language;
+  const { tokenizer } = language;
+  const model = causalModel('verbalizerPolicy', language);
   if (!Object.hasOwn(aggregates, aggregate)) {
     throw new OptionError('verbalizerPolicy', 'aggregate', `one of ${Object.keys(aggregates).join(', ')}`, aggregate);
   }
@@ -121,12 +123,23 @@ export function verbalizerLogits(
  */
 export function verbalizerMass(policy: TextPolicy<VerbalizerForm>, tokens: TokenBatch): tf.Tensor1D {
   return tf.tidy(() => {
-    const { model } = policy.language;
+    const model = causalModel('verbalizerMass', policy.language);
     const logits = model.logits(model.lastHidden(tokens));
     const ids = tf.tensor1d(Int32Array.of(...policy.form.yes, ...policy.form.no), 'int32');
     const chosen = tf.gather(logits, ids, 1);
     return tf.exp(tf.sub(tf.logSumExp(chosen, 1), tf.logSumExp(logits, 1)));
   });
+}
+
+/** Only a decoder has a next token, with which it answers. */
+function causalModel(who: string, { model }: LanguageModel): Llama {
+  if (model.family === 'llama') return model;
+  throw new OptionError(
+    who,
+    'language',
+    'a causal language model, which has a next token',
+    `a ${model.family} encoder`,
+  );
 }
 
 const aggregates: Readonly<Record<VerbalizerForm['aggregate'], (logits: tf.Tensor2D) => tf.Tensor1D>> = {

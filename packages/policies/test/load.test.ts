@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   headPolicy,
   type LanguageModel,
+  type Llama,
   llamaConfigJson,
   loadLlama,
   type ModelFiles,
@@ -39,7 +40,8 @@ async function scoresOf(policy: TextPolicy): Promise<number[]> {
   tf.dispose([batch.ids, batch.lengths, logits, ...(values ? [values] : [])]);
   return data;
 }
-async function statesOf({ model }: LanguageModel): Promise<number[]> {
+async function statesOf(language: LanguageModel): Promise<number[]> {
+  const model = language.model as Llama;
   const batch = toBatch([[1, 5, 9, 200]]);
   const state = model.lastHidden(batch);
   const data = [...(await state.data())];

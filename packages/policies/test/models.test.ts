@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { createTokenizer, gpt2TokenizerJson, type LanguageModel, loadLlama } from '../src/index.ts';
+import { createTokenizer, gpt2TokenizerJson, type LanguageModel, type Llama, loadLlama } from '../src/index.ts';
 
 const models = new URL('../../../../shared/data/models/', import.meta.url);
 const text = (path: string): string => readFileSync(new URL(path, models), 'utf8');
@@ -17,7 +17,7 @@ interface Case {
   sequence_nll: number;
 }
 
-function load(directory: string, weights = 'model.safetensors'): LanguageModel {
+function load(directory: string, weights = 'model.safetensors'): LanguageModel<Llama> {
   return loadLlama({
     config: { file: 'config.json', text: text(`${directory}/config.json`) },
     weights: [{ file: weights, bytes: readFileSync(new URL(`${directory}/${weights}`, models)) }],

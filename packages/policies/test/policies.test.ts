@@ -47,7 +47,7 @@ function oracleScores(
   weights: Weights,
   frozen?: readonly Float64Array[],
 ): { z: number[]; v: number[] } {
-  const { config } = language.model;
+  const config = language.model.config as LlamaConfig;
   const dot = (name: string, x: Float64Array): number =>
     x.reduce((sum, value, i) => sum + value * weights[`${name}.weight`]![i]!, weights[`${name}.bias`]![0]!);
   const logOdds = (h: Float64Array): number => {
