@@ -1,3 +1,4 @@
+export { type AdaptiveEntropyOptions, adaptiveEntropy, type EntropyState } from './adaptive-entropy.js';
 export { type AdaptiveKlOptions, adaptiveKl, type KlObservation } from './adaptive-kl.js';
 export * from './algorithms.js';
 export type { BootstrappedInputs } from './bootstrapped.js';
