@@ -44,16 +44,16 @@ const modes = { tokenMean, sequenceMean, sequenceSum, sequenceSumNorm: sequenceS
  * each law sees: the four aggregations share what an option has alone. FC_RUNS in the environment looks further.
  */
 const suite: [string, LossEntry, { readonly runs: number }][] = losses.flatMap((entry): typeof suite => [
-  [entry.name, entry, { runs: 20 }],
+  [entry.name, entry, { runs: 12 }],
   ...Object.entries(entry.variants ?? {}).map(([name, evaluate]): (typeof suite)[number] => [
     `${entry.name}, ${name}`,
     { ...entry, evaluate },
-    { runs: 20 },
+    { runs: 12 },
   ]),
   ...Object.entries(entry.build ? modes : {}).map(([name, aggregate]): (typeof suite)[number] => [
     `${entry.name} with ${name}`,
     { ...entry, evaluate: entry.build?.(aggregate) as Loss<object> },
-    { runs: 5 },
+    { runs: 3 },
   ]),
 ]);
 
