@@ -1,6 +1,7 @@
 export { type BalanceOptions, balancedIndices, shuffledIndices } from './balance.js';
 export { type BayesOptimal, bayesOptimal } from './bayes-optimal.js';
 export { type BucketOptions, bucketedBatches } from './bucketed-batches.js';
+export { balancedClassWeights, type EffectiveNumberOptions, effectiveClassWeights } from './class-weights.js';
 export { type ImbalanceOptions, subsampleToImbalance } from './imbalance.js';
 export { flipLabels, type LabelNoise, type NoisyLabels } from './label-noise.js';
 export { type BinaryLabel, classCounts, type LabelledText } from './labelled-text.js';

@@ -19,6 +19,7 @@ export {
   type ConfidenceOptions,
   confidenceWeighted,
 } from './confidence.js';
+export { bayesThreshold, type Costs, costWeighted } from './cost-weighted.js';
 export type { ConfidenceEntry, ConfidenceLaw } from './entry.js';
 export {
   type Extraction,
