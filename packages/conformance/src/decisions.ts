@@ -1,4 +1,5 @@
 import { betaAndSingleStreamDecisions } from './decisions/beta-and-single-stream.js';
+import { covarianceDecisions } from './decisions/covariance.js';
 import type { Decision } from './decisions/decision.js';
 import { groupAdvantageDecisions } from './decisions/group-advantages.js';
 import { trlPolicyLossDecisions } from './decisions/policy-loss-trl.js';
@@ -14,6 +15,7 @@ export type { Decision } from './decisions/decision.js';
  */
 export const decisions: readonly Decision[] = [
   ...betaAndSingleStreamDecisions,
+  ...covarianceDecisions,
   ...groupAdvantageDecisions,
   ...preferenceDecisions,
   ...rolloutDecisions,

@@ -21,13 +21,23 @@ export const trlPolicyLossDecisions: readonly Decision[] = [
   },
   {
     name: 'no-token-no-loss',
-    files: /^policy-loss\.trl-gmpo/,
+    files: /^policy-loss\.trl-(gmpo|rloo)/,
     cases: 'a response none of whose tokens counts',
     source: 'minus its advantage, as if its ratio were 1',
     ours: '0',
     reason: 'nothing of it is trained on; it would shift the loss by a constant (core.md, 1.4)',
     applies: (golden) => withoutToken(golden).length > 0,
     explains: isWithoutThem,
+  },
+  {
+    name: 'nothing-to-report',
+    files: /^policy-loss\.trl-(grpo|gspo-token|gmpo)/,
+    cases: 'a batch none of whose tokens counts',
+    source: 'NaN, the least and the largest of no clip fraction',
+    ours: '0',
+    reason: 'a batch without a token teaches nothing (core.md, 1.4)',
+    applies: (golden) => !countsOf(golden).includes(1),
+    explains: ({ expected, got }) => Number.isNaN(expected) && got === 0,
   },
 ];
 
@@ -67,14 +77,13 @@ function withoutToken(golden: GoldenCase): readonly number[] {
   );
 }
 
-/** Whether ours is 0 for such a row, and the mean over the rows without what they add. */
+/** Whether ours is without what such rows add: minus the advantage of each, and its part of the mean over the rows. */
 function isWithoutThem({ part, index: [row = 0], expected, got }: Mismatch, golden: GoldenCase): boolean {
   const empty = withoutToken(golden);
   const { data: advantages, shape } = tensorOf(golden, 'advantages');
-  if (part === 'per_sequence_loss')
-    return empty.includes(row) && got === 0 && close(-(advantages[row] as number), expected);
+  if (part === 'per_sequence_loss') return empty.includes(row) && close(got - (advantages[row] as number), expected);
   const added = empty.reduce((sum, i) => sum - (advantages[i] as number), 0) / (shape[0] as number);
-  return part === 'loss' && close(got, expected - added / numberOf(golden, 'gradient_accumulation_steps', 1));
+  return part === 'loss' && close(got, expected - added / accumulated(golden));
 }
 
 function close(got: number, expected: number): boolean {

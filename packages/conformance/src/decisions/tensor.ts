@@ -1,5 +1,5 @@
 import { verlModes } from '../aggregation.js';
-import type { GoldenCase } from '../golden.js';
+import { type GoldenCase, isTensor } from '../golden.js';
 import { has, tensorOf } from '../inputs.js';
 import { type Mismatch, tolerances } from '../judge.js';
 import { finite, groups, largest, rowsWithoutToken } from './cases.js';
@@ -29,7 +29,7 @@ export const tensorDecisions: readonly Decision[] = [
     source: 'NaN (0 / 0)',
     ours: '0, with gradient 0',
     reason: 'a batch without a token teaches nothing, and must not poison the weights (core.md, 1.3 and 1.4)',
-    applies: (golden) => groups(golden).some(({ length }) => length === 0),
+    applies: (golden) => groups(golden).some(({ length }) => length === 0) || isRejected(golden),
     explains: ({ expected, got }) => Number.isNaN(expected) && got === 0,
   },
   {
@@ -87,6 +87,12 @@ export const tensorDecisions: readonly Decision[] = [
       column === (tensorOf(golden, 'action_mask').shape[1] as number) - 1,
   },
 ];
+
+/** Whether rejection has left no token. */
+function isRejected({ outputs }: GoldenCase): boolean {
+  const kept = outputs['effective_mask'];
+  return isTensor(kept) && !kept.data.includes(1);
+}
 
 const verlKlNames = ['kl', 'k1', 'abs', 'mse', 'k2', 'low_var_kl', 'k3', 'full'];
 

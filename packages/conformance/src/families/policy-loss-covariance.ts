@@ -17,7 +17,7 @@ export const policyLossClipCov: Family = {
       clipLow: numberOf(golden, 'clip_ratio_low', clip),
       clipHigh: numberOf(golden, 'clip_ratio_high', clip),
       fraction: setting('clip_cov_ratio', 2e-4),
-      covarianceRange: [setting('clip_cov_lb', 1), setting('clip_cov_ub', 5)] as const,
+      covarianceRange: rangeOf(setting('clip_cov_lb', 1), setting('clip_cov_ub', 5)),
     };
     const mask = tensorOf(golden, 'response_mask');
     const rising = (): PerToken =>
@@ -42,6 +42,10 @@ export const policyLossClipCov: Family = {
     return { ...loss, outputs: { ...loss.outputs, ...choice.outputs } };
   },
 };
+
+/** Between bounds that cross, verl drops nothing; there is nothing above the largest number either. */
+const rangeOf = (low: number, high: number): readonly [number, number] =>
+  low < high ? [low, high] : [Number.MAX_VALUE, Number.POSITIVE_INFINITY];
 
 /** verl's KL-Cov, whose metric is the mean distance and not a divergence. */
 export const policyLossKlCov: Family = {

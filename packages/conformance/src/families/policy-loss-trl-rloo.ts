@@ -35,10 +35,12 @@ export const policyLossTrlRloo: Family = {
       const { loss, metrics } = responseClip({ clipLow, clipHigh, logRatioRange, aggregate })(inputs, {
         sequences: rows,
       });
-      const region = metrics['clipFraction'] as tf.Scalar;
+      // A response without a token has ratio 1, is never clipped, and counts among all.
+      const share = tf.mean(tf.max(inputs.mask, 1));
+      const region = tf.mul(metrics['clipFraction'] as tf.Scalar, share);
       // Without an upper bound, what is clipped is clipped below.
       const below = responseClip({ clipLow, clipHigh: Number.POSITIVE_INFINITY, logRatioRange })(inputs);
-      const low = below.metrics['clipFraction'] as tf.Scalar;
+      const low = tf.mul(below.metrics['clipFraction'] as tf.Scalar, share);
       const high = tf.sub(region, low);
       return {
         loss,

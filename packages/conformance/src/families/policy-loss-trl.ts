@@ -361,16 +361,20 @@ function metricsOf(
 export const policyLossTrlGmpo: Family = {
   file: 'policy-loss.trl-gmpo',
   run(golden) {
-    const sequences = tensorOf(golden, 'completion_mask').shape[0] as number;
+    const { shape, data: counts } = tensorOf(golden, 'completion_mask');
+    const [sequences = 0, columns = 0] = shape;
+    const alive = rowsOf(sequences, columns, counts);
     const clip = { clipLow: numberOf(golden, 'epsilon_low'), clipHigh: numberOf(golden, 'epsilon_high') };
     const beta = numberOf(golden, 'beta', 0);
     const fraction = numberOf(golden, 'top_entropy_quantile', 1);
     return onDevice(golden, { of: 'loss' }, (x) => {
       const given = inputsOf(golden, x);
+      // TRL takes [B, 1] for numbers of responses, and masks none of them in what it reports.
+      const seen = columns === 1 ? tf.onesLike(given.mask) : given.mask;
       const outputs: Record<string, tf.Tensor> = {};
       const inputs = { ...given };
       if (has(golden, 'entropies')) {
-        const { metrics } = entropyBonus()({ entropy: x.float('entropies'), mask: given.mask });
+        const { metrics } = entropyBonus()({ entropy: x.float('entropies'), mask: seen });
         outputs['metrics.entropy'] = metrics['entropy'] as tf.Tensor;
       }
       if (fraction < 1) {
@@ -378,35 +382,38 @@ export const policyLossTrlGmpo: Family = {
         inputs.mask = outputs['entropy_mask'] as PerToken;
       }
       const perSequence: tf.Tensor[] = [];
-      const look = (factor: number): Aggregate =>
-        through(sequenceMean, (losses) => {
-          perSequence.push(x.keep(tf.mul(maskedMean(losses, inputs.mask, { axis: 1 }), factor)));
-          return losses;
-        });
+      const look =
+        (factor: number): Aggregate =>
+        (losses, mask, context) => {
+          perSequence.push(x.keep(tf.mul(maskedMean(losses, mask, { axis: 1 }), factor)));
+          return sequenceMean(losses, mask, context);
+        };
       const { loss } = gmpo({ ...clip, aggregate: look(1) })(inputs, { sequences });
       outputs['loss'] = loss;
       if (beta !== 0) {
-        const divergence = kl({ estimator: (a, b) => k3(a, b, { clamp: Infinity }), aggregate: look(beta) });
-        const term = divergence({ ...inputs, refLogProbs: x.float('ref_per_token_logps') }, { sequences });
-        outputs['loss'] = tf.add(loss, tf.mul(term.loss, beta));
-        outputs['metrics.kl'] = term.metrics['kl'] as tf.Tensor;
+        const divergence = (aggregate: Aggregate): Loss<Reference> =>
+          kl({ estimator: (a, b) => k3(a, b, { clamp: Infinity }), aggregate });
+        const reference = { ...given, refLogProbs: x.float<PerToken>('ref_per_token_logps') };
+        outputs['loss'] = tf.add(loss, tf.mul(divergence(look(beta))(reference, { sequences }).loss, beta));
+        outputs['metrics.kl'] = divergence(tokenMean)({ ...reference, mask: seen }).loss;
       }
       outputs['loss'] = tf.mul(outputs['loss'], accumulationShare(golden));
       outputs['per_sequence_loss'] = tf.addN(perSequence);
 
       const metric = (name: string, row?: number): tf.Tensor => {
         const part = (y: PerToken): PerToken => (row === undefined ? y : tf.slice(y, [row, 0], [1, -1]));
-        const { logProbs, oldLogProbs, advantages, mask } = given;
+        const { logProbs, oldLogProbs, advantages } = given;
         const { metrics } = gmpo(clip)({
           logProbs: part(logProbs),
           oldLogProbs: part(oldLogProbs),
           advantages: part(advantages),
-          mask: part(mask),
+          mask: part(seen),
         });
         return metrics[name] as tf.Tensor;
       };
+      const reported = alive.flatMap((one, row) => (one === 1 || columns === 1 ? [row] : []));
       const rows = (name: string): tf.Tensor =>
-        tf.stack(Array.from({ length: sequences }, (_, row) => metric(name, row)));
+        reported.length === 0 ? tf.zeros([1]) : tf.stack(reported.map((row) => metric(name, row)));
       const [low, high] = [metric('clipLowFraction'), metric('clipHighFraction')];
       return {
         ...outputs,
