@@ -5,7 +5,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { createRng, DataError, type Rng } from '@tsrl/core';
 import { parseSafetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
 import { valueAndGrads } from '@tsrl/tensor';
-import { finiteDifference, float32, maxError } from '@tsrl/testing';
+import { finiteDifference, float32, forAllAsync, maxError } from '@tsrl/testing';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type Bert,
@@ -29,7 +30,7 @@ import {
 } from '../src/index.ts';
 import { readModelDirectory, readPolicyDirectory, writePolicyDirectory } from '../src/node.ts';
 import { oraclePooled, oracleStates } from './bert-oracle.ts';
-import type { Weights } from './oracle.ts';
+import { roundings, tolerance, type Weights } from './oracle.ts';
 import { toBatch } from './small.ts';
 
 function smallBert(changes: Partial<BertConfig> = {}): BertConfig {
@@ -109,33 +110,61 @@ const variants: [string, Partial<BertConfig>][] = [
 ];
 
 describe('against the float64 oracle', () => {
-  test.each(variants)('%s: every state, and what is pooled, under padding', async (_, changes) => {
-    const { language, weights } = make(changes);
-    const { model } = language;
-    const batch = toBatch(rows);
-    const types = rows.map((row) => row.map((__, i) => Number(i > 1)));
-    const { ids: tokenTypes, lengths } = toBatch(types);
-    const [states, typed, pooled] = [model.hidden(batch), model.hidden({ ...batch, tokenTypes }), model.pooled(batch)];
-    const width = model.config.hiddenSize;
-    for (const [of, withTypes] of [
-      [states, false],
-      [typed, true],
-    ] as const) {
-      const data = await of.data();
-      expect(data.every(Number.isFinite)).toBe(true);
-      for (const [i, row] of rows.entries()) {
-        const expected = oracleStates(model.config, weights, row, withTypes ? types[i] : undefined);
-        const start = i * rows[0]!.length * width;
-        const flat = expected.flatMap((state) => [...state]);
-        // LayerNorm's outputs are of order 1, and so are the sums that it cancels.
-        const bound = { absolute: 1e-5, relative: 2e-5 };
-        expect(maxError(data.slice(start, start + flat.length), flat, bound)).toBeLessThanOrEqual(1);
-      }
-    }
-    const expected = rows.flatMap((row) => [...oraclePooled(model.config, weights, row)]);
-    expect(maxError(await pooled.data(), expected, { absolute: 1e-5, relative: 2e-5 })).toBeLessThanOrEqual(1);
-    tf.dispose([states, typed, pooled, batch.ids, batch.lengths, tokenTypes, lengths]);
-    model.dispose();
+  const configs = fc
+    .record({
+      heads: fc.integer({ min: 1, max: 3 }),
+      headSize: fc.integer({ min: 2, max: 3 }),
+      layers: fc.integer({ min: 1, max: 3 }),
+      geluApproximate: fc.constantFrom('none' as const, 'tanh' as const),
+      layerNormEpsilon: fc.constantFrom(1e-12, 1e-5),
+      pooling: fc.constantFrom('mean' as const, 'first' as const),
+      normalize: fc.boolean(),
+    })
+    .map(({ headSize, ...rest }) => smallBert({ ...rest, hiddenSize: rest.heads * headSize }));
+  const token = fc.record({ id: fc.nat(8), type: fc.nat(1) });
+  const sequences = fc.array(fc.array(token, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 4 });
+
+  test('every state of a real token, with types and without, and what is pooled', async () => {
+    await forAllAsync(
+      [configs, sequences, fc.nat()],
+      async (config, tokens, seed) => {
+        const weights = randomWeights(config, createRng(seed));
+        const model = createBert(config, (name) => Float32Array.from(weights[name]!));
+        const drawn = tokens.map((row) => row.map(({ id }) => id));
+        const types = tokens.map((row) => row.map(({ type }) => type));
+        const batch = toBatch(drawn, 8);
+        const { ids: tokenTypes, lengths } = toBatch(types, 1);
+        const states = model.hidden(batch);
+        const typed = model.hidden({ ...batch, tokenTypes });
+        const pooled = model.pooled(batch);
+        try {
+          const near = (f: (w: Weights) => readonly number[]) => {
+            const moved = roundings(weights, createRng(seed), f);
+            return { ...tolerance, absolute: tolerance.absolute + moved };
+          };
+          for (const [of, given] of [
+            [states, []],
+            [typed, types],
+          ] as const) {
+            const oracle = (w: Weights): number[] =>
+              drawn.flatMap((row, i) => oracleStates(config, w, row, given[i]).flatMap((state) => [...state]));
+            const data = await of.data();
+            expect(data.every(Number.isFinite)).toBe(true);
+            const stride = batch.ids.shape[1] * config.hiddenSize;
+            const real = drawn.flatMap((row, i) => [
+              ...data.slice(i * stride, i * stride + row.length * config.hiddenSize),
+            ]);
+            expect(maxError(real, oracle(weights), near(oracle))).toBeLessThanOrEqual(1);
+          }
+          const oracle = (w: Weights): number[] => drawn.flatMap((row) => [...oraclePooled(config, w, row)]);
+          expect(maxError(await pooled.data(), oracle(weights), near(oracle))).toBeLessThanOrEqual(1);
+        } finally {
+          tf.dispose([states, typed, pooled, batch.ids, batch.lengths, tokenTypes, lengths]);
+          model.dispose(); // also of a counterexample: shrinking builds the next model of the same names
+        }
+      },
+      { runs: 25 },
+    );
   });
 
   /** Σ cᵢ zᵢ + ½ zᵢ² + eᵢ Vᵢ + ½ Vᵢ² */

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { createRng, type Rng } from '@tsrl/core';
+import { createRng } from '@tsrl/core';
 import type { TokenBatch } from '@tsrl/tensor';
 import { forAllAsync, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createLlama, type Llama, type LlamaConfig, llamaShapes, tokenBatch } from '../src/index.ts';
-import { oracleHidden, oracleLogits, randomWeights, type Weights } from './oracle.ts';
+import { oracleHidden, oracleLogits, randomWeights, roundings, tolerance, type Weights } from './oracle.ts';
 import { smallConfig, toBatch } from './small.ts';
 
 const build = (config: LlamaConfig, weights: Weights): Llama =>
@@ -25,25 +25,6 @@ const withBatch = async <T>(rows: readonly number[][], run: (batch: TokenBatch) 
   }
 };
 const flat = (rows: readonly ArrayLike<number>[]): number[] => rows.flatMap((row) => Array.from(row));
-
-/** Sums of up to 20 float32 products of order one, each rounded at about 1e-7 of its terms rather than of its value. */
-const tolerance = { absolute: 1.2e-5, relative: 2e-5 };
-
-/**
- * How far a result of the oracle moves when every weight moves by one rounding of float32, the largest of eight draws,
- * and eight roundings for what is computed on the way: a norm that divides by a state near 0 enlarges them all.
- */
-function roundings(weights: Weights, rng: Rng, f: (weights: Weights) => readonly number[]): number {
-  const here = f(weights);
-  const moves = Array.from({ length: 8 }, () => {
-    const nudged = Object.entries(weights).map(([name, w]) => [
-      name,
-      w.map((x) => x * (1 + (rng.uniform() < 0.5 ? -1 : 1) * 2 ** -24)),
-    ]);
-    return Math.max(...f(Object.fromEntries(nudged)).map((y, i) => Math.abs(y - (here[i] as number))));
-  });
-  return 8 * Math.max(...moves);
-}
 
 const configs = fc
   .record({

@@ -1,4 +1,5 @@
 import type { Rng } from '@tsrl/core';
+import type { Tolerance } from '@tsrl/testing';
 import { type LlamaConfig, llamaShapes } from '../src/index.ts';
 
 /** Weights of a model by Hugging Face name, row-major, in float64. */
@@ -88,4 +89,23 @@ export function oracleHidden(config: LlamaConfig, weights: Weights, ids: readonl
 /** The output projection of the model on one hidden state. */
 export function oracleLogits(config: LlamaConfig, weights: Weights, hidden: Float64Array): Float64Array {
   return apply(weights[config.tieWordEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight']!, hidden);
+}
+
+/** Sums of up to 20 float32 products of order one, each rounded at about 1e-7 of its terms rather than of its value. */
+export const tolerance: Tolerance = { absolute: 1.2e-5, relative: 2e-5 };
+
+/**
+ * How far a result of the oracle moves when every weight moves by one rounding of float32, the largest of eight draws,
+ * and eight roundings for what is computed on the way: a norm that divides by a state near 0 enlarges them all.
+ */
+export function roundings(weights: Weights, rng: Rng, f: (weights: Weights) => readonly number[]): number {
+  const here = f(weights);
+  const moves = Array.from({ length: 8 }, () => {
+    const nudged = Object.entries(weights).map(([name, w]) => [
+      name,
+      w.map((x) => x * (1 + (rng.uniform() < 0.5 ? -1 : 1) * 2 ** -24)),
+    ]);
+    return Math.max(...f(Object.fromEntries(nudged)).map((y, i) => Math.abs(y - (here[i] as number))));
+  });
+  return 8 * Math.max(...moves);
 }
