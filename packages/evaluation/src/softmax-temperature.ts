@@ -19,14 +19,14 @@ export function softmaxTemperature(logits: readonly ArrayLike<number>[], labels:
   expectClassRows('softmaxTemperature', 'logits', logits, labels);
   if (logits.every((row) => Array.from(row).every((z) => z === row[0]))) return 1;
   const slope = (inverse: number): number =>
-    logits.reduce((sum, row, i) => sum + expectedLogit(row, inverse) - (row[labels[i] as number] as number), 0);
+    logits.reduce((sum, row, i) => sum + expectedLead(row, labels[i] as number, inverse), 0);
   if (slope(1 / COLDEST) < 0) return COLDEST;
   if (slope(1 / HOTTEST) >= 0) return HOTTEST;
   return 1 / crossing(slope, 1 / HOTTEST, 1 / COLDEST);
 }
 
-/** E_p[z] under p = softmax(z · inverse). */
-function expectedLogit(row: ArrayLike<number>, inverse: number): number {
+/** E_p[z] − z_y under p = softmax(z · inverse), from differences of logits alone. */
+function expectedLead(row: ArrayLike<number>, label: number, inverse: number): number {
   let top = Number.NEGATIVE_INFINITY;
   for (let k = 0; k < row.length; k++) top = Math.max(top, row[k] as number);
   let [weights, below] = [0, 0];
@@ -36,5 +36,5 @@ function expectedLogit(row: ArrayLike<number>, inverse: number): number {
     weights += weight;
     below += weight * distance;
   }
-  return top + below / weights;
+  return below / weights - ((row[label] as number) - top);
 }

@@ -40,11 +40,11 @@ export interface CrossedDesign extends ReplicatesOptions {
  * method or a metric that is not finite
  * @see Owen 2007, "The pigeonhole bootstrap", arXiv:0712.1111
  */
-export function crossedBootstrap(
-  metrics: readonly SeedMetric[],
+export function crossedBootstrap<const Metrics extends readonly SeedMetric[]>(
+  metrics: Metrics,
   { seeds, examples, strata, over = 'both', replicates = 10_000 }: CrossedDesign,
   rng: Rng,
-): readonly Bootstrap[] | null {
+): { readonly [Metric in keyof Metrics]: Bootstrap } | null {
   const who = 'crossedBootstrap';
   expectWhole(who, 'seeds', seeds, 1);
   expectWhole(who, 'examples', examples, 1);
@@ -83,7 +83,7 @@ export function crossedBootstrap(
       (bootstraps[m] as Bootstrap).replicates[b] = expectFiniteStatistic(who, sum / seeds, b);
     }
   }
-  return bootstraps;
+  return bootstraps as unknown as { readonly [Metric in keyof Metrics]: Bootstrap };
 }
 
 /** For each example, the examples that may stand in its place. */
