@@ -43,7 +43,8 @@ export const groupAdvantageDecisions: readonly Decision[] = [
     ours: '0',
     reason: 'nothing was better than anything else (core.md, 1.3)',
     applies: (golden) => tensorOf(golden, 'rewards_per_func').shape[0] === 1,
-    explains: ({ expected, got }) => Number.isNaN(expected) && Number.isFinite(got),
+    explains: ({ part, expected, got }) =>
+      (Number.isNaN(expected) && got === 0) || (part === 'is_std_zero' && expected === 0 && got === 1),
   },
   {
     name: 'responses-without-tokens',

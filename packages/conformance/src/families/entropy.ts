@@ -23,11 +23,11 @@ export const entropyVerl: Family = byFunction('entropy.verl', {
 
 export const entropyTrl: Family = byFunction('entropy.trl', {
   entropy_from_logits: ofLogits,
-  // The source takes the level of the quantile, we the share above it.
+  // The source takes the level of the quantile, we the share above it, which is more than none.
   get_high_entropy_mask: (golden) =>
     onDevice(golden, { of: 'entropy_mask' }, (x) => ({
       entropy_mask: highEntropyMask(x.float('entropies'), x.float('mask'), {
-        fraction: 1 - numberOf(golden, 'threshold'),
+        fraction: Math.max(1 - numberOf(golden, 'threshold'), Number.EPSILON),
       }),
     })),
 });
