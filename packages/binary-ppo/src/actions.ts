@@ -46,3 +46,10 @@ export function sampleActions(logits: ArrayLike<number>, samples: number, rng: R
   }
   return counts;
 }
+
+/** The action of the label alone, [N, 2]: 1 for it and 0 for the other one; imitation, with no sampling noise. */
+export function labelActions(labels: ArrayLike<number>): Grid {
+  const weights = zeros(labels.length, 2);
+  for (let i = 0; i < labels.length; i++) weights.data[2 * i + (labels[i] === 1 ? 1 : 0)] = 1;
+  return weights;
+}

@@ -1,4 +1,5 @@
-export { enumerateActions, rewardsOfActions, sampleActions } from './actions.js';
+export { enumerateActions, labelActions, rewardsOfActions, sampleActions } from './actions.js';
+export type { Baseline } from './baselines.js';
 export {
   type BinaryPpo,
   type BinaryPpoColumns,
@@ -6,4 +7,6 @@ export {
   type BinaryPpoOptions,
   binaryPpo,
 } from './binary-ppo.js';
+export { paper, ppoOnly, stable } from './presets.js';
+export { type ReferenceKlInputs, referenceKl } from './reference-kl.js';
 export { type Supervised, supervised } from './supervised.js';

@@ -14,8 +14,12 @@ import {
   type BinaryPpoOptions,
   binaryPpo,
   enumerateActions,
+  labelActions,
+  paper,
+  ppoOnly as ppoOnlyPreset,
   rewardsOfActions,
   sampleActions,
+  stable,
   supervised,
 } from '../src/index.ts';
 import { oracleColumns, oracleTerms, sigmoid, sumOf } from './oracle.ts';
@@ -58,6 +62,8 @@ async function evaluate(
       weights: grid(columns.weights),
       advantages: grid(columns.advantages),
       returns: grid(columns.returns),
+      ...(columns.oldValues && { oldValues: tf.tensor1d(Float32Array.from(columns.oldValues)) }),
+      ...(columns.refLogits && { refLogits: tf.tensor1d(Float32Array.from(columns.refLogits)) }),
     };
     const run = (z: tf.Tensor, v?: tf.Tensor): tf.Scalar => {
       const inputs: BinaryPpoInputs = { logits: z as tf.Tensor1D, ...(v && { values: v as tf.Tensor1D }), ...fixed };
@@ -92,6 +98,26 @@ const prepared = (options: BinaryPpoOptions, examples: readonly Example[], seed 
   return binaryPpo(options).prepare({ labels, logits: old, values: v, rng: createRng(seed) });
 };
 
+/** How far the values are from the kinks of the clipped value loss. */
+function examplesApart(
+  values: ArrayLike<number>,
+  old: ArrayLike<number>,
+  returns: readonly (readonly [number, number])[],
+  clip: number,
+): number {
+  const distances = returns.flatMap((row, i) => {
+    const [value, start] = [values[i] as number, old[i] as number];
+    const near = Math.min(Math.max(value, start - clip), start + clip);
+    return row.map((target) =>
+      Math.min(
+        Math.abs(Math.abs(value - start) - clip),
+        near === value ? Infinity : Math.abs(Math.abs(value - target) - Math.abs(near - target)),
+      ),
+    );
+  });
+  return Math.min(...distances);
+}
+
 const rowsOf = ({ data }: Grid): [number, number][] =>
   Array.from({ length: data.length / 2 }, (_, i) => [data[2 * i] as number, data[2 * i + 1] as number]);
 const swapped = (grid: Grid): Float64Array => gridOf(rowsOf(grid).map(([a, b]) => [b, a])).data;
@@ -107,26 +133,41 @@ describe('the whole of 2.8 and 2.9 against loops in float64', () => {
     'clip higher, dual clip': { clipLow: 0.1, clipHigh: 0.28, dualClip: 1.5, normalize: 'none' },
     'all terms large': { supervisedCoefficient: 3, entropyCoefficient: 2 },
     'policy alone': policyOnly,
+    'the action of the label': { actions: 'label' },
+    'mean of the batch': { baseline: 'batchMean' },
+    'mean of the batch, sampled': { actions: 'sample', samplesPerExample: 2, baseline: 'batchMean', normalize: 'none' },
+    'no baseline': { baseline: 'none', normalize: 'whiten' },
+    'rewards and advantages clipped': { rewardClip: 0.7, advantageClip: 0.9, advantageScale: 3, baseline: 'valueHead' },
+    'values clipped': { baseline: 'valueHead', valueClip: 0.4 },
+    'near a reference': { klCoefficient: 0.7 },
+    'near a reference, reversed': { klCoefficient: 2, klDirection: 'reverse' },
   };
 
   test.each(Object.entries(variants))('%s', async (_, options) => {
-    const { actions, samplesPerExample = 1, baseline, normalize } = options;
+    const { actions, samplesPerExample = 1, baseline, normalize, rewardClip, advantageClip, advantageScale } = options;
+    const { valueClip, klCoefficient: kl = 0, klDirection } = options;
     const { clipLow = 0.2, clipHigh = clipLow, dualClip } = options;
     const { valueCoefficient = 0.5, supervisedCoefficient = 0.1, entropyCoefficient = 0.01 } = options;
     const alpha = baseline === 'valueHead' ? valueCoefficient : 0;
-    const weights = { clipLow, clipHigh, dualClip, alpha, beta: supervisedCoefficient, gamma: entropyCoefficient };
+    const clips = { clipLow, clipHigh, dualClip, valueClip };
+    const weights = { ...clips, alpha, beta: supervisedCoefficient, gamma: entropyCoefficient, kl, klDirection };
     const method = binaryPpo(options);
 
     await forAllAsync(
       [batch],
       async (examples) => {
         const { labels, old, v, logits, values } = unzip(examples);
-        const columns = method.prepare({ labels, logits: old, values: v, rng: rng() });
+        const refLogits = old.map((z, i) => Math.fround(0.5 * z - (v[i] as number)));
+        const columns = method.prepare({ labels, logits: old, values: v, refLogits, rng: rng() });
         const counts = rowsOf(columns.weights).map((row) => row.map((w) => Math.round(w * samplesPerExample)));
         const expected = oracleColumns(labels, old, v, {
           ...(baseline && { baseline }),
           ...(normalize && { normalize }),
           ...(actions === 'sample' && { counts }),
+          imitate: actions === 'label',
+          ...(rewardClip && { rewardClip }),
+          ...(advantageClip && { advantageClip }),
+          ...(advantageScale && { advantageScale }),
         });
         for (const name of ['weights', 'advantages', 'returns'] as const) {
           expect(maxError(columns[name].data, expected[name].data, float64)).toBeLessThanOrEqual(1);
@@ -143,9 +184,15 @@ describe('the whole of 2.8 and 2.9 against loops in float64', () => {
         const kinks = [1 - clipLow, 1 + clipHigh, dualClip ?? 1 + clipHigh];
         fc.pre(ratios.every((ratio) => kinks.every((kink) => Math.abs(ratio - kink) > 1e-4)));
 
+        const given = { ...expected, oldValues: v, refLogits };
+        if (valueClip !== undefined) {
+          // The ends of the range, and the points where both errors are equal.
+          const apart = examplesApart(values, v, rowsOf(expected.returns), valueClip);
+          fc.pre(apart > 1e-3);
+        }
         const total = (z: ArrayLike<number>, at: ArrayLike<number>): number =>
-          sumOf(oracleTerms(z, at, expected, weights));
-        const terms = oracleTerms(logits, values, expected, weights);
+          sumOf(oracleTerms(z, at, given, weights));
+        const terms = oracleTerms(logits, values, given, weights);
         const result = await evaluate(method, columns, logits, values);
         for (const [name, term] of Object.entries(terms)) {
           const metric = result.metrics[`${name}/loss`];
@@ -305,7 +352,7 @@ describe('property tests of 2.14', () => {
     ];
     const copies = 400;
     const seeds = 20;
-    for (const baseline of ['analytic', 'valueHead'] as const) {
+    for (const baseline of ['analytic', 'valueHead', 'none'] as const) {
       const options = { baseline, normalize: 'none', valueCoefficient: 0, ...policyOnly } as const;
       const exact = await evaluate(binaryPpo(options), prepared(options, kinds), unzip(kinds).logits);
       const many = Array.from({ length: copies * kinds.length }, (_, i) => kinds[i % kinds.length] as Example);
@@ -354,9 +401,18 @@ describe('property tests of 2.14', () => {
 
   test.each(Object.values(confidenceRewards))('6. swapping the classes changes nothing: $name', async ({ create }) => {
     await forAllAsync(
-      [batch, fc.constantFrom<'analytic' | 'valueHead'>('analytic', 'valueHead')],
-      async (examples, baseline) => {
-        const options = { reward: create(), baseline };
+      [
+        batch,
+        fc.constantFrom<BinaryPpoOptions>(
+          { baseline: 'analytic' },
+          { baseline: 'valueHead' },
+          { baseline: 'batchMean' },
+          { baseline: 'none' },
+          { actions: 'label' },
+        ),
+      ],
+      async (examples, mode) => {
+        const options = { reward: create(), ...mode };
         const mirror = examples.map((e): Example => ({ ...e, y: e.y === 1 ? 0 : 1, old: -e.old, move: -e.move }));
         const [here, there] = [prepared(options, examples), prepared(options, mirror)];
         for (const name of ['weights', 'advantages', 'returns'] as const) {
@@ -573,6 +629,139 @@ describe('training a linear policy', { timeout: 120_000 }, () => {
   });
 });
 
+describe('identities of 2.7 to 2.10', () => {
+  const mixed = fc.record({ baseline: fc.constantFrom<'analytic' | 'batchMean'>('analytic', 'batchMean') });
+  const shifts = fc.double({ min: -5, max: 5, noNaN: true });
+
+  test('both actions against the exact baseline: scale and whiten are the same', () => {
+    forAll([batch], (examples) => {
+      const of = (normalize: 'scale' | 'whiten'): Float64Array => prepared({ normalize }, examples).advantages.data;
+      expect(maxError(of('whiten'), of('scale'))).toBeLessThanOrEqual(1);
+    });
+  });
+
+  test('whitened, no baseline is the mean of the batch; a shift of all rewards is lost in both that subtract a mean', () => {
+    forAll([batch, mixed, shifts, fc.constantFrom<'enumerate' | 'sample'>('enumerate', 'sample')], (...drawn) => {
+      const [examples, options, shift, actions] = drawn;
+      const of = (more: BinaryPpoOptions): Float64Array => prepared({ actions, ...more }, examples).advantages.data;
+      const white = of({ baseline: 'none', normalize: 'whiten' });
+      // The mean is subtracted twice in one of them; a variance near 1e-12 decides whether to normalise at all.
+      const varies = of({ baseline: 'batchMean', normalize: 'none' }).some((a) => Math.abs(a) > 1e-3);
+      if (varies) expect(maxError(of({ baseline: 'batchMean', normalize: 'whiten' }), white)).toBeLessThanOrEqual(1);
+      const plain = constantReward();
+      const shifted = of({ ...options, normalize: 'none', reward: (input) => plain(input) + shift });
+      expect(maxError(shifted, of({ ...options, normalize: 'none', reward: plain }))).toBeLessThanOrEqual(1);
+    });
+  });
+
+  test('imitation at the behaviour policy: the gradient in z is −(1 − p)² Δ (2y − 1) / N', async () => {
+    const options = { actions: 'label', normalize: 'none', ...policyOnly } as const;
+    await forAllAsync(
+      [batch],
+      async (examples) => {
+        const { labels, old } = unzip(examples);
+        const columns = prepared(options, examples);
+        expect(columns.weights).toEqual(labelActions(labels));
+        const { slopes } = await evaluate(binaryPpo(options), columns, old);
+        const expected = Array.from(labels, (y, i) => {
+          const p = sigmoid((2 * y - 1) * (old[i] as number));
+          const gap = Math.min(-Math.log(1 - p), 5) + Math.min(-Math.log(p), 5);
+          return (-((1 - p) ** 2) * gap * (2 * y - 1)) / labels.length;
+        });
+        expect(maxError(slopes, expected, float32)).toBeLessThanOrEqual(1);
+      },
+      { runs: 20 },
+    );
+  });
+
+  test('the entropy term alone has the gradient γ z p (1 − p) / N, and draws z to 0', async () => {
+    const options = { reward: () => 0, supervisedCoefficient: 0, entropyCoefficient: 0.3 };
+    await forAllAsync(
+      [batch],
+      async (examples) => {
+        const { logits } = unzip(examples);
+        const { slopes } = await evaluate(binaryPpo(options), prepared(options, examples), logits);
+        const expected = logits.map((z) => (0.3 * z * sigmoid(z) * sigmoid(-z)) / logits.length);
+        expect(maxError(slopes, expected, float32)).toBeLessThanOrEqual(1);
+      },
+      { runs: 20 },
+    );
+  });
+
+  test('policy/kl is the exact divergence from the behaviour policy, in every mode', async () => {
+    const modes = fc.constantFrom<BinaryPpoOptions>({}, { actions: 'sample' }, { actions: 'label' });
+    await forAllAsync(
+      [batch, modes],
+      async (examples, options) => {
+        const { old, logits } = unzip(examples);
+        const { metrics } = await evaluate(binaryPpo(options), prepared(options, examples), logits);
+        const each = Array.from(logits, (z, i) => {
+          const [p, q] = [sigmoid(old[i] as number), sigmoid(z)];
+          return p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
+        });
+        const mean = each.reduce((a, b) => a + b) / each.length;
+        expect(maxError([metrics['policy/kl'] ?? Number.NaN], [mean], float32)).toBeLessThanOrEqual(1);
+      },
+      { runs: 20 },
+    );
+  });
+
+  test('a supervised term of one’s own takes the place of cross-entropy', async () => {
+    const examples: Example[] = [
+      { y: 1, old: 0.4, v: 0, move: 0.3, value: 0 },
+      { y: 0, old: -1, v: 0, move: 1, value: 0 },
+    ];
+    const supervisedLoss = supervised({ smoothing: 0.2, classWeights: [1, 3] }).loss;
+    const options = { reward: () => 0, entropyCoefficient: 0, supervisedCoefficient: 2, supervisedLoss };
+    const { logits } = unzip(examples);
+    const { loss } = await evaluate(binaryPpo(options), prepared(options, examples), logits);
+    const term = (z: number, y: number): number => -y * Math.log(sigmoid(z)) - (1 - y) * Math.log(sigmoid(-z));
+    const expected = 3 * term(logits[0] as number, 0.9) + term(logits[1] as number, 0.1); // 2 · the mean of two
+    expect(maxError([loss], [expected], float32)).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('presets', () => {
+  test('stable is the defaults, spelled out', async () => {
+    await forAllAsync(
+      [batch],
+      async (examples) => {
+        expect(prepared(stable, examples)).toEqual(prepared({}, examples));
+        const { logits } = unzip(examples);
+        const [named, plain] = [
+          await evaluate(binaryPpo(stable), prepared(stable, examples), logits),
+          await evaluate(binaryPpo(), prepared({}, examples), logits),
+        ];
+        expect(named.loss).toBe(plain.loss);
+        expect(named.metrics).toEqual(plain.metrics);
+      },
+      { runs: 10 },
+    );
+  });
+
+  test('paper: one draw, a value head, whitened, κ = 2 times log p, p held at 1e-6', () => {
+    expect(binaryPpo(paper).observes).toBe('values');
+    forAll([batch, fc.integer()], (examples, seed) => {
+      const { labels, old, v } = unzip(examples);
+      const columns = prepared(paper, examples, seed);
+      const counts = rowsOf(columns.weights);
+      const reward = (a: number, y: number, z: number): number =>
+        (a === y ? 2 : -2) * Math.log(Math.max(a === 1 ? sigmoid(z) : sigmoid(-z), 1e-6));
+      const expected = oracleColumns(labels, old, v, { baseline: 'valueHead', normalize: 'whiten', counts, reward });
+      expect(maxError(columns.advantages.data, expected.advantages.data)).toBeLessThanOrEqual(1);
+      expect(maxError(columns.returns.data, expected.returns.data)).toBeLessThanOrEqual(1);
+    });
+    const floor = rewardsOfActions(paper.reward as NonNullable<typeof paper.reward>, { labels: [1], logits: [-40] });
+    expect(floor.data[1]).toBeCloseTo(2 * Math.log(1e-6), 10);
+    const { reward, actions, samplesPerExample, baseline, normalize, ...shared } = paper;
+    expect(stable).toMatchObject(shared);
+  });
+
+  test('ppoOnly is stable without the supervised term', () => {
+    expect(ppoOnlyPreset).toEqual({ ...stable, supervisedCoefficient: 0 });
+  });
+});
+
 describe('actions', () => {
   test('both: probabilities that sum to 1, at any logit', () => {
     const { data } = enumerateActions([-1000, -40, 0, 40, 1000]);
@@ -638,8 +827,21 @@ describe('the supervised comparator', () => {
 
 describe('errors', () => {
   test.each<[BinaryPpoOptions, string]>([
-    [{ actions: 'both' as 'sample' }, 'binaryPpo: actions must be "enumerate" or "sample"; got "both"'],
-    [{ baseline: 'none' as 'analytic' }, 'binaryPpo: baseline must be "analytic" or "valueHead"; got "none"'],
+    [{ actions: 'both' as 'sample' }, 'binaryPpo: actions must be "enumerate" or "sample" or "label"; got "both"'],
+    [
+      { baseline: 'mean' as 'none' },
+      'binaryPpo: baseline must be "analytic" or "valueHead" or "batchMean" or "none"; got "mean"',
+    ],
+    [
+      { actions: 'label', baseline: 'none' },
+      'binaryPpo: baseline must be "analytic" for the actions "label"; got "none"',
+    ],
+    [{ klDirection: 'both' as 'forward' }, 'binaryPpo: klDirection must be "forward" or "reverse"; got "both"'],
+    [{ klCoefficient: -1 }, 'binaryPpo: klCoefficient must be at least 0 and finite; got -1'],
+    [{ advantageScale: -1 }, 'binaryPpo: advantageScale must be at least 0 and finite; got -1'],
+    [{ rewardClip: 0 }, 'binaryPpo: rewardClip must be positive; got 0'],
+    [{ advantageClip: Number.NaN }, 'binaryPpo: advantageClip must be positive; got NaN'],
+    [{ baseline: 'valueHead', valueClip: 0 }, 'valueLoss: clip must be positive; got 0'],
     [{ normalize: 'batch' as 'none' }, 'binaryPpo: normalize must be "scale" or "whiten" or "none"; got "batch"'],
     [{ samplesPerExample: 0 }, 'binaryPpo: samplesPerExample must be an integer of at least 1; got 0'],
     [{ samplesPerExample: 1.5 }, 'binaryPpo: samplesPerExample must be an integer of at least 1; got 1.5'],
@@ -665,6 +867,13 @@ describe('errors', () => {
       'binaryPpo: logits must be of length 2; got length 1',
     );
     expect(() => prepare({ labels, logits: Float64Array.of(1, Number.NaN), rng: rng() })).toThrow(DataError);
+    const anchored = binaryPpo({ klCoefficient: 1 });
+    expect(() => anchored.prepare({ labels, logits, rng: rng() })).toThrow(
+      new StateError('binaryPpo', 'klCoefficient needs the logits of the reference policy'),
+    );
+    expect(() => anchored.prepare({ labels, logits, refLogits: labels.slice(1), rng: rng() })).toThrow(
+      'binaryPpo: refLogits must be of length 2; got length 1',
+    );
     const critic = binaryPpo({ baseline: 'valueHead' });
     expect(() => critic.prepare({ labels, logits, rng: rng() })).toThrow(
       new StateError('binaryPpo', 'the baseline valueHead needs a policy with a value head'),
