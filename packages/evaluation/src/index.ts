@@ -31,6 +31,7 @@ export { type BrierDecomposition, brierDecomposition } from './brier-decompositi
 export { calibrationBias } from './calibration-bias.js';
 export { expectedCalibrationError, maximumCalibrationError } from './calibration-error.js';
 export { chooseThreshold } from './choose-threshold.js';
+export { collapsed } from './collapsed.js';
 export { type ConfidentNoiseRates, confidentNoiseRates, type OutOfFold } from './confident-noise-rates.js';
 export { type Confusion, confusion, type ThresholdOptions } from './confusion.js';
 export { alignCurves } from './curves/align-curves.js';
