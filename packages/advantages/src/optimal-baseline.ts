@@ -6,6 +6,7 @@ import { type GroupInputs, type GroupOptions, relativeToGroup } from './group-re
 import { expectFiniteWhere, expectMask } from './masked-input.js';
 import type { AdvantageResult } from './result.js';
 import { drawProbs, type TokenProbs, tokenGradientNorm } from './token-gradient-norm.js';
+import { emptyRowsOf } from './tokens-per-row.js';
 
 /** Inputs of {@link optimalBaseline}; no token is read where the mask is 0. */
 export interface OptimalBaselineInputs extends GroupInputs, TokenProbs {
@@ -29,7 +30,8 @@ export interface OptimalBaselineOptions extends GroupOptions {
  * taken as uncorrelated. For equal weights b is the mean, as in `drGrpo`, or of the others, as in `rloo`; so it is where
  * the weights of a group are all 0. `optimalTokenBaseline` has a baseline for every token.
  *
- * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards`, and `weightlessGroups` whose weights are all 0.
+ * Metrics: `groups`, `singletonGroups`, `equalGroups`, `missingRewards`,
+ * `weightlessGroups` whose weights are all 0, and `emptyRows` without a token.
  *
  * Differences: the paper takes the norm of the gradient by the weights of the model, for which this stands.
  *
@@ -74,7 +76,11 @@ export function optimalBaseline(
   });
   return {
     advantages,
-    metrics: { ...relative.metrics, weightlessGroups: totals.filter((total) => total === 0).length },
+    metrics: {
+      ...relative.metrics,
+      weightlessGroups: totals.filter((total) => total === 0).length,
+      emptyRows: emptyRowsOf(mask),
+    },
   };
 }
 

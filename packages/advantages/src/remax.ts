@@ -4,6 +4,7 @@ import type { EstimatorEntry } from './entry.js';
 import { drawMask, drawResponses, drawTokens } from './example.js';
 import { expectFiniteWhere, expectMask } from './masked-input.js';
 import type { AdvantageResult } from './result.js';
+import { emptyRowsOf } from './tokens-per-row.js';
 
 /** Inputs of {@link remax}; nothing is read where the mask is 0. */
 export interface RemaxInputs {
@@ -28,7 +29,7 @@ export interface ReturnsResult extends AdvantageResult<Grid> {
  *
  * With one reward at the end that is r − b on every token. A response as good as the greedy one gets 0.
  *
- * Metrics: `baseline`, the mean of b.
+ * Metrics: `baseline`, the mean of b, and `emptyRows` without a token.
  *
  * @returns advantages and returns [B, T]
  * @throws ShapeError when sizes differ, DataError when the mask is not 0 or 1, or when a reward that counts or a
@@ -47,8 +48,8 @@ export function remax({ rewards, baselines, mask }: RemaxInputs): ReturnsResult 
   const data = returns.data.map((R, i) => {
     return mask.data[i] === 1 ? R - (baselines[Math.floor(i / mask.columns)] as number) : 0;
   });
-  const baseline = Array.from(baselines).reduce((sum, b) => sum + b, 0) / Math.max(1, mask.rows);
-  return { advantages: { ...mask, data }, returns, metrics: { baseline } };
+  const baseline = Array.from(baselines).reduce((sum, b) => sum + b, 0) / mask.rows;
+  return { advantages: { ...mask, data }, returns, metrics: { baseline, emptyRows: emptyRowsOf(mask) } };
 }
 
 export const remaxEntry: EstimatorEntry<RemaxInputs> = {

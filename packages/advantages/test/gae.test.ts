@@ -21,7 +21,7 @@ interface Full extends GaeInputs {
 
 /** Rewards and values are drawn at masked positions too. */
 const batches: fc.Arbitrary<Full> = fc
-  .record({ rows: fc.integer({ min: 0, max: 4 }), columns: fc.integer({ min: 0, max: 7 }) })
+  .record({ rows: fc.integer({ min: 1, max: 4 }), columns: fc.integer({ min: 0, max: 7 }) })
   .chain(({ rows, columns }) =>
     fc.record({
       rewards: gridFrom(rows, columns, real),

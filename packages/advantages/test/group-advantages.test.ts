@@ -395,7 +395,7 @@ describe('remax', () => {
   test('is 0 for a response as good as the greedy one', () => {
     const mask = gridOf([[1, 1, 0]]);
     const { advantages, metrics } = remax({ rewards: placeOutcome([0.7], mask), baselines: [0.7], mask });
-    expect([[...advantages.data], metrics]).toEqual([[0, 0, 0], { baseline: 0.7 }]);
+    expect([[...advantages.data], metrics]).toEqual([[0, 0, 0], { baseline: 0.7, emptyRows: 0 }]);
   });
 });
 

@@ -111,7 +111,7 @@ describe('whiten', () => {
         0.1, 0.1,
       ]);
     }
-    expect(whiten(gridOf([]), gridOf([]))).toEqual(gridOf([]));
+    expect(() => whiten(gridOf([]), gridOf([]))).toThrow('whiten: values must be of at least one response; got [0, 0]');
   });
 
   test.each([

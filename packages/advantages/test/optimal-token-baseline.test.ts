@@ -346,7 +346,14 @@ describe('optimalBaseline', () => {
     const inputs = { ...singles([0, 0, 1, 1, 1], []), groups: ['a', 'a', 'b', 'c', 'c'], rewards: [1, 3, 5, 0, 0] };
     const { advantages, metrics } = optimalBaseline(inputs);
     expect([...advantages]).toEqual([-1, 1, 0, 0, 0]);
-    expect(metrics).toEqual({ groups: 3, singletonGroups: 1, equalGroups: 1, missingRewards: 0, weightlessGroups: 1 });
+    expect(metrics).toEqual({
+      groups: 3,
+      singletonGroups: 1,
+      equalGroups: 1,
+      missingRewards: 0,
+      weightlessGroups: 1,
+      emptyRows: 0,
+    });
     expect([...optimalBaseline(inputs, { singleton: 'raw', leaveOneOut: true }).advantages]).toEqual([-2, 2, 5, 0, 0]);
     // Beside the first, what the others weigh is lost in rounding: their mean takes over.
     const uneven = { ...singles([1000, 1e-14, 2e-14], []), rewards: [3, 1, 0] };

@@ -29,7 +29,7 @@ export function zeros(rows: number, columns: number): Grid {
   return { data: new Float64Array(rows * columns), rows, columns };
 }
 
-/** Throws a ShapeError unless every named grid is consistent and has the size of the first. */
+/** Throws a ShapeError unless every named grid is consistent and has the size of the first, at least one row. */
 export function expectSameGrid(who: string, grids: Readonly<Record<string, Grid>>): void {
   let first: { name: string; grid: Grid } | undefined;
   for (const [name, grid] of Object.entries(grids)) {
@@ -37,6 +37,7 @@ export function expectSameGrid(who: string, grids: Readonly<Record<string, Grid>
     if (data.length !== rows * columns) {
       throw new ShapeError(who, name, `[${rows}, ${columns}] = ${rows * columns} numbers`, `${data.length} numbers`);
     }
+    if (rows === 0) throw new ShapeError(who, name, 'of at least one response', `[${rows}, ${columns}]`);
     first ??= { name, grid };
     if (rows !== first.grid.rows || columns !== first.grid.columns) {
       const expected = `[${first.grid.rows}, ${first.grid.columns}] like ${first.name}`;

@@ -9,7 +9,7 @@ test('gridOf lays rows one after the other', () => {
   forAll(
     [
       size.chain((columns) =>
-        fc.array(fc.array(fc.double(), { minLength: columns, maxLength: columns }), { maxLength: 6 }),
+        fc.array(fc.array(fc.double(), { minLength: columns, maxLength: columns }), { minLength: 1, maxLength: 6 }),
       ),
     ],
     (rows) => {
@@ -30,7 +30,9 @@ test('gridOf refuses rows of different length', () => {
 test('zeros is a consistent grid of zeros', () => {
   forAll([size, size], (rows, columns) => {
     const grid = zeros(rows, columns);
-    expectSameGrid('test', { grid });
+    const check = (): void => expectSameGrid('test', { grid });
+    if (rows > 0) check();
+    else expect(check).toThrow(`test: grid must be of at least one response; got [0, ${columns}]`);
     expect(grid.data.length).toBe(rows * columns);
     expect(grid.data.every((x) => x === 0)).toBe(true);
   });

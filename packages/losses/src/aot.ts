@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ShapeError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { expectPositive, expectSmoothing } from './option-checks.js';
@@ -107,7 +106,6 @@ function quantiles(x: PerSequence, count: number): PerSequence {
 
 function expectSide(who: string, name: string, side: PerSequence): void {
   expectShape(who, name, side, ['B']);
-  if (side.size === 0) throw new ShapeError(who, name, 'float32 [B], B at least 1', '[0]');
 }
 
 const drawAot: LossEntry<AotInputs>['example'] = (shape, rng) => {

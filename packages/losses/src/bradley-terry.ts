@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ShapeError } from '@tsrl/core';
 import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
 import type { LossEntry } from './entry.js';
 import { drawSequences } from './example.js';
@@ -43,7 +42,6 @@ export function bradleyTerry({ centering = 0 }: BradleyTerryOptions = {}): Loss<
   expectNonNegative(who, 'centering', centering);
   return ({ chosenScores, rejectedScores, margins }, { sequences } = {}) => {
     expectShape(who, 'chosenScores', chosenScores, ['B']);
-    if (chosenScores.size === 0) throw new ShapeError(who, 'chosenScores', 'float32 [B], B at least 1', '[0]');
     expectSameShape(who, { chosenScores, rejectedScores });
     if (margins !== undefined) expectSameShape(who, { chosenScores, margins });
     return tf.tidy(() => {

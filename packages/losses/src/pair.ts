@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type Rng, ShapeError } from '@tsrl/core';
+import type { Rng } from '@tsrl/core';
 import {
   expectSameShape,
   expectShape,
@@ -124,7 +124,6 @@ export function pairResult(
 export function expectPairs(who: string, inputs: PairLogProbs | PairInputs): void {
   const { chosenLogProbs, rejectedLogProbs, weights } = inputs;
   expectShape(who, 'chosenLogProbs', chosenLogProbs, ['B']);
-  if (chosenLogProbs.size === 0) throw new ShapeError(who, 'chosenLogProbs', 'float32 [B], B at least 1', '[0]');
   expectSameShape(who, { chosenLogProbs, rejectedLogProbs });
   if ('refChosenLogProbs' in inputs) {
     const { refChosenLogProbs, refRejectedLogProbs } = inputs;

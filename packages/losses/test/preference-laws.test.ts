@@ -890,8 +890,8 @@ describe('bad input is told', () => {
         refChosenLogProbs: none,
         refRejectedLogProbs: none,
       };
-      expect(() => dpo()(empty)).toThrow('dpo: chosenLogProbs must be float32 [B], B at least 1; got [0]');
-      expect(() => aot()(empty)).toThrow('aot: chosenLogProbs must be float32 [B], B at least 1; got [0]');
+      expect(() => dpo()(empty)).toThrow('dpo: chosenLogProbs must be float32 [B], B at least 1; got float32 [0]');
+      expect(() => aot()(empty)).toThrow('aot: chosenLogProbs must be float32 [B], B at least 1; got float32 [0]');
       expect(() => aotUnpaired()(empty)).toThrow('aotUnpaired: chosenLogProbs must be float32 [B], B at least 1');
       expect(() => aotUnpaired()({ ...all, refRejectedLogProbs: three })).toThrow(
         'aotUnpaired: refRejectedLogProbs must be float32 [2] like rejectedLogProbs; got float32 [3]',
@@ -909,7 +909,7 @@ describe('bad input is told', () => {
         'bradleyTerry: rejectedScores must be',
       );
       expect(() => bradleyTerry()({ chosenScores: none, rejectedScores: none })).toThrow(
-        'bradleyTerry: chosenScores must be float32 [B], B at least 1; got [0]',
+        'bradleyTerry: chosenScores must be float32 [B], B at least 1; got float32 [0]',
       );
       const [wide, narrow]: [tf.Tensor2D, tf.Tensor2D] = [tf.ones([2, 3]), tf.ones([3, 2])];
       expect(() => sequenceLogProbs(wide, narrow)).toThrow('sequenceLogProbs: mask must be');

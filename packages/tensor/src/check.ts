@@ -3,7 +3,7 @@ import { ShapeError } from '@tsrl/core';
 
 /**
  * Throws a ShapeError unless the tensor has this dtype and shape. A number is the size of its dimension, a letter
- * stands for any size:
+ * stands for any size, but that there is at least one of `B`:
  *
  *   ppoClip: logProbs must be float32 [B, T]; got float32 [1]
  */
@@ -14,11 +14,15 @@ export function expectShape(
   dims: readonly (string | number)[],
   dtype: tf.DataType = 'float32',
 ): void {
-  const fits = tensor.rank === dims.length && dims.every((d, i) => typeof d === 'string' || d === tensor.shape[i]);
+  const fits = tensor.rank === dims.length && dims.every((d, i) => hasSize(d, tensor.shape[i] as number));
   if (!fits || tensor.dtype !== dtype) {
-    throw new ShapeError(who, name, `${dtype} [${dims.join(', ')}]`, describe(tensor));
+    const filled = tensor.shape[dims.indexOf('B')] === 0 ? ', B at least 1' : '';
+    throw new ShapeError(who, name, `${dtype} [${dims.join(', ')}]${filled}`, describe(tensor));
   }
 }
+
+const hasSize = (wanted: string | number, size: number): boolean =>
+  typeof wanted === 'string' ? wanted !== 'B' || size > 0 : wanted === size;
 
 /** Throws a ShapeError unless all named tensors are float32 and of the shape of the first. */
 export function expectSameShape(who: string, tensors: Readonly<Record<string, tf.Tensor>>): void {
