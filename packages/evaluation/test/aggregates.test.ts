@@ -160,6 +160,7 @@ describe('learning curves', () => {
     expect(finalPerformance(Array.from({ length: 30 }, (_, i) => i))).toBe(28);
     expect(finalPerformance(Array.from({ length: 31 }, (_, i) => i))).toBe(28.5);
     expect(finalPerformance([1, 2, 6], { share: 1 })).toBe(3);
+    expect(finalPerformance([...Array(100).keys()], { share: 0.07 })).toBe(96);
     const never = { samples: [0, 10], scores: [0, 0.2] };
     expect(samplesToThreshold([run, never], 0.5)).toEqual({ samples: [10, null], censored: 1, median: null });
     expect(samplesToThreshold([run, never, run], 0.5)).toEqual({ samples: [10, null, 10], censored: 1, median: 10 });

@@ -24,7 +24,7 @@ import {
 } from '../src/index.ts';
 
 const tight = { absolute: 1e-12, relative: 1e-12 };
-const number = fc.double({ min: -10, max: 10, noNaN: true });
+const number = fc.double({ min: -10, max: 10, noNaN: true }).map((x) => x + 0); // no −0, which equals 0
 const numbers = fc.array(number, { minLength: 2, maxLength: 12 });
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 const levels = fc.double({ min: 0.01, max: 0.99, noNaN: true });
@@ -442,6 +442,21 @@ describe('stratified bootstrap', () => {
     const x = [[1], [2], [3]];
     const unpaired = given(stratifiedBootstrap([x, x], ([a, b]) => meanOverTasks(a) - meanOverTasks(b), createRng(1)));
     expect(popVariance(unpaired.replicates)).toBeCloseTo((2 * popVariance([1, 2, 3])) / 3, 1);
+  });
+
+  test('paired runs are drawn together: the exact law of the difference of two methods over 3 runs', () => {
+    const [x, y] = [
+      [[1], [5], [7]],
+      [[0], [1], [9]],
+    ];
+    const { rng, combinations } = everyDraw([3, 3, 3]);
+    const { replicates } = given(
+      stratifiedBootstrap([x!, y!], ([a, b]) => meanOverTasks(a) - meanOverTasks(b), rng, {
+        replicates: combinations,
+        paired: true,
+      }),
+    );
+    expect(popVariance(replicates)).toBeCloseTo(popVariance([1, 4, -2]) / 3, 12);
   });
 
   test('probability of improvement of two methods with different numbers of runs', () => {

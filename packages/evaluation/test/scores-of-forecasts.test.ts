@@ -95,6 +95,7 @@ describe('calibration', () => {
       expect(clipped).toBe(ofLabel.filter((v) => v < 1e-3).length);
     });
     expect(logLoss([0, 1], [1, 1])).toEqual({ nll: -Math.log(1e-12) / 2, clipped: 1 });
+    expect(logLoss([0.25], [1], { clip: 0.25 }).clipped).toBe(0);
     expect(logLoss([1e-20], [0])).toEqual({ nll: 1e-20, clipped: 0 });
   });
 

@@ -18,7 +18,7 @@ export function finalPerformance(
 ): number {
   if (!(share > 0 && share <= 1)) throw new OptionError('finalPerformance', 'share', 'in (0, 1]', share);
   expectFiniteValues('finalPerformance', 'scores', scores);
-  // 0.1 · 30 is a little more than 3 in floating point: rounding up must not take a fourth.
+  // 0.07 · 100 is a little more than 7 in floating point: rounding up must not take an eighth.
   const last = Math.max(1, Math.ceil(share * scores.length - 1e-9));
   return meanOf(Array.from(scores).slice(-last));
 }
