@@ -126,7 +126,7 @@ export interface BinaryPpo {
  *   ρ_ia = π(a|x_i) / π_old(a|x_i),   A_ia = r(x_i, a, y_i) − V(x_i),   w_ia = π_old(a|x_i), the share of draws, or [a = y_i]
  *
  * Both actions of an example are two columns of a [B, 2] tensor, and the weights are its mask: so the policy term is
- * `ppoClip` with the aggregation `sequenceSum`, and nothing here is a formula of its own.
+ * `ppoClip` with the aggregation `sequenceSum`, and no term is a formula of this file.
  *
  * Metrics: those of the terms under their names (`policy/clipFraction`, ...), and `policy/kl`, the exact KL(π_old ‖ π) of
  * this batch, which a stop at a target divergence reads.
@@ -229,7 +229,10 @@ export function binaryPpo({
       tf.tidy(() => {
         const { loss, metrics } = total(toActions(inputs), context);
         const moved = bernoulliKl(inputs.oldLogits, stopGradient(inputs.logits));
-        return { loss, metrics: { ...metrics, 'policy/kl': tf.mean<tf.Scalar>(moved) } };
+        return {
+          loss,
+          metrics: { ...metrics, 'policy/kl': tf.div<tf.Scalar>(tf.sum(moved), Math.max(moved.size, 1)) },
+        };
       }),
   };
 }

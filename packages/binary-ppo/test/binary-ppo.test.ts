@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { analyticBaseline, gae } from '@tsrl/advantages';
 import { createRng, DataError, type Grid, gridOf, OptionError, StateError } from '@tsrl/core';
-import { constantReward, logComplement, logScore, printed, probReward, surprise } from '@tsrl/rewards';
+import { constantReward, costWeighted, logComplement, logScore, printed, probReward, surprise } from '@tsrl/rewards';
 import { confidenceRewards } from '@tsrl/rewards/registry';
 import type { LossResult, StepContext } from '@tsrl/tensor';
 import { finiteDifference, float32, float64, forAll, forAllAsync, maxError } from '@tsrl/testing';
@@ -651,6 +651,27 @@ describe('identities of 2.7 to 2.10', () => {
       const plain = constantReward();
       const shifted = of({ ...options, normalize: 'none', reward: (input) => plain(input) + shift });
       expect(maxError(shifted, of({ ...options, normalize: 'none', reward: plain }))).toBeLessThanOrEqual(1);
+    });
+  });
+
+  test('class weights and costs outlast the normalisation, which is one for both classes', () => {
+    const weight = fc.double({ min: 0.2, max: 5, noNaN: true });
+    forAll([batch, weight, weight], (examples, w0, w1) => {
+      const plain = rowsOf(prepared({}, examples).advantages);
+      const costs = { trueNegative: w0, falsePositive: w0, falseNegative: w1, truePositive: w1 };
+      for (const reward of [logComplement({ classWeights: [w0, w1] }), costWeighted(logComplement(), costs)]) {
+        const weighted = rowsOf(prepared({ reward }, examples).advantages);
+        // One factor for all, beside the weight of the class.
+        const factors = examples.map(
+          ({ y }, i) => (weighted[i]?.[1] ?? 0) / (plain[i]?.[1] ?? 0) / (y === 1 ? w1 : w0),
+        );
+        expect(
+          maxError(
+            factors,
+            factors.map(() => factors[0] as number),
+          ),
+        ).toBeLessThanOrEqual(1);
+      }
     });
   });
 
