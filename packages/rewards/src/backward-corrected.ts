@@ -17,8 +17,12 @@ export interface BackwardCorrectedOptions extends NoiseRates {
  * (1 − e₀ − e₁)⁻²; `clip` bounds it, and brings a bias where it binds.
  *
  * Where the reward turns its sign with the label (every antisymmetric member of the confidence family, with equal class
- * weights) and e₀ = e₁ = e, this is r / (1 − 2 e): the noise only shrank the gap, and the normalisation of advantages
- * takes even that back. So it matters for one-sided noise, class weights and costs.
+ * weights) this is a weight per observed class, r_B(a, ỹ) = w[ỹ] r(a, ỹ) with
+ *
+ *   w[1] = (1 − e₀ + e₁) / (1 − e₀ − e₁),   w[0] = (1 − e₁ + e₀) / (1 − e₀ − e₁)
+ *
+ * So with e₀ = e₁ it is a mere factor, which the normalisation of advantages takes back: symmetric noise only shrinks the
+ * gap. It matters for one-sided noise, class weights and costs.
  *
  * @throws OptionError unless both rates are in [0, 1) and sum to less than 1, or for a clip that is not positive
  * @see Natarajan et al. 2013, "Learning with noisy labels", lemma 1; for rewards Wang, Liu and Li 2020,

@@ -20,6 +20,10 @@ export interface ForwardCorrectedOptions extends NoiseRates {
  * unlikely under the prior counts for less. With `prior: 'policy'` the policy partly judges itself: a label that
  * contradicts a confident policy is taken for noise, so start it from a policy that has learned something.
  *
+ * For rewards that turn their sign with the label and a prior of 1/2 the bias is a factor, the same for all examples:
+ * r_F = r_B (1 − e₀ − e₁)² / ((1 − e₀ + e₁) (1 − e₁ + e₀)), with r_B of `backwardCorrected`. Where advantages are
+ * normalised the two are then one method.
+ *
  * @throws OptionError unless both rates are in [0, 1) and sum to less than 1, or for a prior outside (0, 1)
  * @see Patrini et al. 2017, arXiv:1609.03683, for the noise model; the posterior is Bayes' rule (`cleanPosterior`)
  */

@@ -134,6 +134,19 @@ describe('forwardCorrected', () => {
 });
 
 describe('both', () => {
+  test('of an antisymmetric reward: a weight per observed class, and one up to a factor for a prior of 1/2', () => {
+    const antisymmetric = Object.values(confidenceRewards).filter(({ laws }) => laws.includes('antisymmetric'));
+    forAll([fc.constantFrom(...antisymmetric), rates, logits, bit, bit], (member, e, logit, action, label) => {
+      const reward = member.create();
+      const input = { action, label, logit };
+      const [e0, e1] = [e.falsePositive, e.falseNegative];
+      const weight = (label === 1 ? 1 - e0 + e1 : 1 - e1 + e0) / (1 - e0 - e1);
+      close(backwardCorrected(reward, e)(input), weight * reward(input));
+      const factor = (1 - e0 - e1) ** 2 / ((1 - e0 + e1) * (1 - e1 + e0));
+      close(forwardCorrected(reward, e)(input), factor * weight * reward(input));
+    });
+  });
+
   test('6. swapping the classes with their rates changes nothing', () => {
     forAll(
       [members, rates, logits, bit, bit, fc.double({ min: 0.05, max: 0.95, noNaN: true })],
