@@ -224,7 +224,7 @@ describe('a model directory', () => {
       'of an unknown architecture',
       () => edit('config.json', (json) => ({ ...json, model_type: 'mamba' })),
       'config.json',
-      'model_type "mamba" is not supported; only llama, mistral',
+      'model_type "mamba" is not supported; only llama, mistral, bert',
     ],
     [
       'whose config lacks a size',
