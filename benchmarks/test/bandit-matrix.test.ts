@@ -16,8 +16,8 @@ const contexts = [
 ] as const;
 const best = [1, 0];
 const perContext = 12;
-const steps = 20;
-const stepSize = 0.25;
+const steps = 14;
+const stepSize = 0.35;
 
 /** Estimators that answer another question than which arm earns more, each with the reason. */
 const otherwise: Readonly<Record<string, string>> = {

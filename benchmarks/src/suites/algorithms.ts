@@ -73,7 +73,7 @@ const registered: readonly Grower[] = [
   ...losses.flatMap(({ name, per, differentiable, example, evaluate }) =>
     passes.map(
       (pass): Grower => ({
-        subject: name,
+        subject: estimators.some((other) => other.name === name) ? `${name} (loss)` : name,
         pass,
         detail: 'loss of tensors, with its metrics',
         sweeps: per === 'example' ? exampleSweeps : tokenSweeps,
