@@ -20,6 +20,7 @@ export function algorithmsPage({ estimators, losses, confidenceRewards, rewards,
     ['Rewards that need a parser', 'verifiers', Object.values(verifiers), rewardText],
     ['Confidence-weighted rewards of classification', 'rewards', Object.values(confidenceRewards), confidenceText],
   ];
+  for (const section of sections) section[2] = section[2].toSorted((x, y) => (x.name < y.name ? -1 : 1));
   const count = sections.reduce((sum, [, , entries]) => sum + entries.length, 0);
   return [
     '<!-- Made by `npm run docs` from the registries and the doc comments; do not edit. -->',
@@ -111,7 +112,7 @@ function beside(sections, goldens) {
 /** The doc comments of the exported functions of a package by name. */
 function docComments(name) {
   const directory = join(root, 'packages', name, 'src');
-  const files = readdirSync(directory).filter((file) => file.endsWith('.ts'));
+  const files = readdirSync(directory).filter((file) => file.endsWith('.ts')).sort();
   const sources = new Map(files.map((file) => [file, readFileSync(join(directory, file), 'utf8')]));
   const listed = [sources.get('algorithms.ts') ?? '', sources.get('index.ts') ?? ''].join('\n');
   const found = new Map();
@@ -145,7 +146,7 @@ const sentence = (text) =>
 function goldenFiles() {
   const directory = join(root, 'packages/conformance/src/families');
   const found = new Map();
-  for (const file of readdirSync(directory).filter((name) => name !== 'index.ts')) {
+  for (const file of readdirSync(directory).filter((name) => name !== 'index.ts').sort()) {
     const source = readFileSync(join(directory, file), 'utf8');
     const imported = [...source.matchAll(/import \{([^}]*)\} from '@tsrl\/(?:advantages|losses|rewards|verifiers)'/g)]
       .flatMap(([, names]) => names.split(','))
