@@ -112,7 +112,9 @@ function beside(sections, goldens) {
 /** The doc comments of the exported functions of a package by name. */
 function docComments(name) {
   const directory = join(root, 'packages', name, 'src');
-  const files = readdirSync(directory).filter((file) => file.endsWith('.ts')).sort();
+  const files = readdirSync(directory)
+    .filter((file) => file.endsWith('.ts'))
+    .sort();
   const sources = new Map(files.map((file) => [file, readFileSync(join(directory, file), 'utf8')]));
   const listed = [sources.get('algorithms.ts') ?? '', sources.get('index.ts') ?? ''].join('\n');
   const found = new Map();
@@ -146,7 +148,9 @@ const sentence = (text) =>
 function goldenFiles() {
   const directory = join(root, 'packages/conformance/src/families');
   const found = new Map();
-  for (const file of readdirSync(directory).filter((name) => name !== 'index.ts').sort()) {
+  for (const file of readdirSync(directory)
+    .filter((name) => name !== 'index.ts')
+    .sort()) {
     const source = readFileSync(join(directory, file), 'utf8');
     const imported = [...source.matchAll(/import \{([^}]*)\} from '@tsrl\/(?:advantages|losses|rewards|verifiers)'/g)]
       .flatMap(([, names]) => names.split(','))
