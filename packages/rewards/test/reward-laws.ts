@@ -149,12 +149,10 @@ export function rewardLaws(entries: Readonly<Record<string, RewardEntry>>): void
     });
 
     test.runIf(laws.includes('text'))('is done with hostile text at once', async () => {
-      // Work that is quadratic in 100 000 characters takes minutes, exponential work never ends: 2 s tell them apart
-      // from linear work (measured: 60 ms at most) on any machine.
+      // Work that is quadratic in 100 000 characters takes minutes, exponential work never ends: beyond the time limit
+      // of a test. Linear work takes milliseconds.
       for (const completion of hostileTexts) {
-        const start = performance.now();
         const [one] = await score([{ ...batch(1, 1)[0], completion }]);
-        expect(performance.now() - start).toBeLessThan(2000);
         expect(one === null || (one !== undefined && one >= low && one <= high)).toBe(true);
       }
     });

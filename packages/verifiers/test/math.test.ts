@@ -90,10 +90,8 @@ describe('bounds', () => {
         ['1', inner],
         [inner.slice(0, 3990), `${inner.slice(0, 3990)}+0`],
       ] as const) {
-        const start = performance.now();
         long(answer, gold);
-        // Measured: 0.3 s at most. Exponential parsing, or evaluation of huge powers, would not end at all.
-        expect(performance.now() - start).toBeLessThan(3000);
+        // Exponential parsing, or evaluation of huge powers, would not end within the time limit of a test.
       }
     }
   });
@@ -107,9 +105,7 @@ describe('bounds', () => {
         ['', '?'],
       ] as const) {
         for (const length of [44, 380]) {
-          const start = performance.now();
           equivalent(before + part.repeat(Math.floor(length / part.length)) + behind, '2');
-          expect(performance.now() - start).toBeLessThan(2000);
         }
       }
     }
