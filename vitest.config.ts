@@ -21,6 +21,7 @@ const hostOnly = new Set([
   'verifiers',
   'data',
   'evaluation',
+  'linear',
   'advantages',
   'testing',
 ]);
