@@ -73,7 +73,7 @@ const likelihood = fromHidden(negativeLogLikelihood());
 
 const nextToken: Method<Columns> = {
   name: 'next-token',
-  observes: 'nothing',
+  observes: [],
   prepare: ({ labels }) => ({ labels }),
   loss: ({ logits }, { sequences = logits.size } = {}) => ({
     loss: tf.tidy(() => tf.div(tf.sum(logits), sequences)) as tf.Scalar,

@@ -23,7 +23,7 @@ const positions = Int32Array.from({ length: batch }, (_, i) => i);
 const labels = examples.labels.slice(0, batch);
 const columns = method.prepare({
   labels,
-  ...(method.observes !== 'nothing' && { logits: labels.map((label) => label - 0.5) }),
+  ...(method.observes.includes('logits') && { logits: labels.map((label) => label - 0.5) }),
   rng: createRng(0),
 });
 const minibatch: Minibatch<typeof columns> = { examples, positions, columns, rows: positions };

@@ -103,7 +103,7 @@ export interface BinaryPpoInputs extends BinaryScores {
 /** The parts of BinaryPPO; each works alone, and fits the `Method` of `@tsrl/training`. */
 export interface BinaryPpo {
   readonly name: 'binary-ppo';
-  readonly observes: 'logits' | 'values';
+  readonly observes: readonly ('logits' | 'values' | 'logMass' | 'refLogits')[];
   readonly reward: BinaryReward;
   /** Rewards, actions, baseline and advantages of one refresh, on the host in float64. */
   prepare(observation: {
@@ -193,7 +193,7 @@ export function binaryPpo({
 
   return {
     name: 'binary-ppo',
-    observes: critic ? 'values' : 'logits',
+    observes: ['logits', ...(critic ? ['values' as const] : []), ...(klCoefficient > 0 ? ['refLogits' as const] : [])],
     reward,
     prepare({ labels, logits, values, refLogits, rng }) {
       if (!logits) throw new StateError('binaryPpo', 'needs the logits of the behaviour policy');

@@ -5,7 +5,7 @@ import type { BinaryScores, Loss } from '@tsrl/tensor';
 /** Supervised fine-tuning; fits the `Method` of `@tsrl/training`, with nothing to observe. */
 export interface Supervised {
   readonly name: 'sft';
-  readonly observes: 'nothing';
+  readonly observes: readonly [];
   prepare(observation: { readonly labels: Float64Array }): { readonly labels: Float64Array };
   readonly loss: Loss<BinaryScores & { readonly labels: tf.Tensor1D }>;
 }
@@ -18,7 +18,7 @@ export interface Supervised {
 export function supervised(options: BinaryCrossEntropyOptions = {}): Supervised {
   return {
     name: 'sft',
-    observes: 'nothing',
+    observes: [],
     prepare: ({ labels }) => ({ labels }),
     loss: binaryCrossEntropy(options),
   };

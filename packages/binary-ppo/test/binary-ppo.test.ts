@@ -223,8 +223,8 @@ describe('the whole of 2.8 and 2.9 against loops in float64', () => {
       { y: 1, old: 0.4, v: 0, move: 0.3, value: 0 },
       { y: 0, old: -1, v: 0, move: 1, value: 0 },
     ];
-    expect(binaryPpo()).toMatchObject({ name: 'binary-ppo', observes: 'logits' });
-    expect(binaryPpo({ baseline: 'valueHead' }).observes).toBe('values');
+    expect(binaryPpo()).toMatchObject({ name: 'binary-ppo', observes: ['logits'] });
+    expect(binaryPpo({ baseline: 'valueHead' }).observes).toEqual(['logits', 'values']);
     expect(prepared({}, examples)).toEqual(
       prepared(
         { reward: logComplement({ cap: 5, kappa: 1 }), actions: 'enumerate', baseline: 'analytic', normalize: 'scale' },
@@ -798,7 +798,7 @@ describe('presets', () => {
   });
 
   test('paper: one draw, a value head, whitened, κ = 2 times log p, p held at 1e-6', () => {
-    expect(binaryPpo(paper).observes).toBe('values');
+    expect(binaryPpo(paper).observes).toEqual(['logits', 'values']);
     forAll([batch, fc.integer()], (examples, seed) => {
       const { labels, old, v } = unzip(examples);
       const columns = prepared(paper, examples, seed);
@@ -872,7 +872,7 @@ describe('the supervised comparator', () => {
 
   test('is cross-entropy with nothing to observe', async () => {
     const method = supervised();
-    expect(method).toMatchObject({ name: 'sft', observes: 'nothing' });
+    expect(method).toMatchObject({ name: 'sft', observes: [] });
     expect(method.prepare({ labels: Float64Array.from(labels) })).toEqual({ labels: Float64Array.from(labels) });
     const terms = labels.map((y, i) => -Math.log(sigmoid((y === 1 ? 1 : -1) * (logits[i] as number))));
     const mean = (weights: readonly number[]): number =>

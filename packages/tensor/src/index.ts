@@ -67,6 +67,7 @@ export type {
   LossResult,
   PerSequence,
   PerToken,
+  ScoreRequest,
   StepContext,
   TokenBatch,
 } from './types.js';

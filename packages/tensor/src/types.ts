@@ -43,6 +43,18 @@ export interface BinaryScores {
   readonly logits: PerSequence;
   /** [B]: V(x), when it was asked for. */
   readonly values?: PerSequence;
+  /**
+   * [B], at most 0, when it was asked for: the log of the probability that the answer is one of the two classes at all.
+   * Then π(1 | x) = exp(logMass) sigmoid(z), π(0 | x) = exp(logMass) sigmoid(−z), and the rest, 1 − exp(logMass), is the
+   * probability of an invalid answer (core.md, 2.6 b). A policy without it always gives a valid one.
+   */
+  readonly logMass?: PerSequence;
+}
+
+/** What is asked of a policy beside its logits. */
+export interface ScoreRequest {
+  readonly values?: boolean;
+  readonly logMass?: boolean;
 }
 
 /** A policy that chooses between class 0 and class 1 (core.md, 2.6). */
@@ -50,5 +62,5 @@ export interface BinaryPolicy {
   /** What an optimizer may change; named, so that a checkpoint can hold it. */
   readonly variables: readonly tf.Variable[];
   /** Differentiable in `variables`. Pure: the caller owns the scores, as with any operation. */
-  score(tokens: TokenBatch, want?: { readonly values?: boolean }): BinaryScores;
+  score(tokens: TokenBatch, request?: ScoreRequest): BinaryScores;
 }

@@ -42,6 +42,8 @@ export type TrainEvent =
       /** Lines that a resumed run already has. */
       readonly history: readonly Evaluation[];
     }
+  /** The policy is about to be scored before the first step, for a method that asks for `refLogits`. */
+  | { readonly type: 'reference'; readonly examples: number }
   | { readonly type: 'observe'; readonly refresh: number; readonly examples: number }
   | {
       readonly type: 'step';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type BinaryPolicy, type StepContext, valueAndGrads } from '@tsrl/tensor';
 import { type Examples, tokenBatch } from './examples.js';
-import type { Columns, Method, TensorsOf } from './method.js';
+import { type Columns, type Method, requestOf, type TensorsOf } from './method.js';
 
 /** A minibatch: which entries of a refresh, and what they are. */
 export interface Minibatch<C extends Columns> {
@@ -34,7 +34,7 @@ export const computeGradients: ComputeGradients = async (policy, method, batch, 
   const tensors = columnTensors(columns, rows);
   try {
     const { loss, metrics, grads } = valueAndGrads(() => {
-      const scores = policy.score(tokens, { values: method.observes === 'values' });
+      const scores = policy.score(tokens, requestOf(method));
       return method.loss({ ...scores, ...tensors }, context);
     }, policy.variables);
     return { grads, metrics: await download({ loss, ...metrics }) };

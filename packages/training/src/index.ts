@@ -2,7 +2,7 @@ export { type CheckpointStore, decodeSnapshot, encodeSnapshot, memoryStore, type
 export type { Evaluation, StopReason, TrainEvent, TrainResult } from './events.js';
 export { type Examples, tokenBatch } from './examples.js';
 export { type ComputeGradients, computeGradients, type Gradients, type Minibatch } from './gradients.js';
-export type { Columns, Method, Observation, TensorsOf } from './method.js';
+export type { Columns, Method, Observable, Observation, TensorsOf } from './method.js';
 export { differences } from './run-state.js';
 export { type Scored, type ScoreExamples, type ScoreOptions, scoreExamples } from './score-examples.js';
 export { type Sampler, type TrainOptions, train } from './train.js';

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Grid, Rng } from '@tsrl/core';
-import type { BinaryScores, Loss } from '@tsrl/tensor';
+import type { BinaryScores, Loss, ScoreRequest } from '@tsrl/tensor';
 
 /** Numbers per example, on the host: one each (`Float64Array`, [N]) or a row each (`Grid`, [N, columns]). */
 export type Columns = Readonly<Record<string, Float64Array | Grid>>;
@@ -10,14 +10,27 @@ export type TensorsOf<C extends Columns> = {
   readonly [K in keyof C]: C[K] extends Grid ? tf.Tensor2D : tf.Tensor1D;
 };
 
-/** The examples of one refresh, as the policy saw them when it began. */
+/**
+ * What a method may ask to see of the policy: `logits`, `values` and `logMass` as they are when a refresh begins (the
+ * behaviour policy), `refLogits` as they were before the first step of the run. What it asks for of `values` and
+ * `logMass` its loss receives too, of the policy that is training.
+ */
+export type Observable = 'logits' | 'values' | 'logMass' | 'refLogits';
+
+/** The examples of one refresh, as the policy saw them when it began; only what the method asked for is there. */
 export interface Observation {
   /** [N], 0 or 1. */
   readonly labels: Float64Array;
-  /** [N], z of the behaviour policy; there when the method asked for it. */
+  /** [N], z of the behaviour policy. */
   readonly logits?: Float64Array;
-  /** [N], V(x) of the behaviour policy; there when the method asked for it. */
+  /** [N], V(x) of the behaviour policy. */
   readonly values?: Float64Array;
+  /** [N], log-probability that the behaviour policy gives a valid answer. */
+  readonly logMass?: Float64Array;
+  /** [N], z of the reference policy: the one that the run began with. */
+  readonly refLogits?: Float64Array;
+  /** [N], log-probability that the reference policy gives a valid answer; there with `refLogits` and `logMass`. */
+  readonly refLogMass?: Float64Array;
   /** For sampled actions; the same for the same seed and refresh. */
   readonly rng: Rng;
 }
@@ -28,8 +41,8 @@ export interface Observation {
  */
 export interface Method<C extends Columns = Columns> {
   readonly name: string;
-  /** What `prepare` needs to know of the policy: nothing (supervised), its logits, or its values too. */
-  readonly observes: 'nothing' | 'logits' | 'values';
+  /** What `prepare` needs to know of the policy; nothing (`[]`) for supervised training. */
+  readonly observes: readonly Observable[];
   /** Rewards, advantages and whatever else stays fixed until the next refresh. */
   prepare(observation: Observation): C;
   /**
@@ -41,3 +54,9 @@ export interface Method<C extends Columns = Columns> {
   /** Minimised; honours `context.sequences` and `context.tokens`, so that the parts of a minibatch add up. */
   readonly loss: Loss<BinaryScores & TensorsOf<C>>;
 }
+
+/** What the policy is asked for on behalf of a method, beside its logits. */
+export const requestOf = ({ observes }: Pick<Method<never>, 'observes'>): ScoreRequest => ({
+  values: observes.includes('values'),
+  logMass: observes.includes('logMass'),
+});

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import type { HelperThread } from './helper-thread.js';
-import { planScoring, type Scored, type ScoreExamples, scoreBatches, scored } from './score-examples.js';
+import { planScoring, type Scored, type ScoreExamples, scoreBatches } from './score-examples.js';
 
 /** Who scores each batch: 0 for nobody yet. In shared memory. */
 export type BatchOwners = Int32Array;
@@ -31,7 +31,7 @@ export function scoreTogether(helpers: readonly HelperThread[], prepare: () => P
     const owners = new Int32Array(new SharedArrayBuffer(4 * scoring.batches.length));
     if (scoring.batches.length < 2) {
       await scoreBatches(policy, scoring, async () => claim(owners, MAIN));
-      return scored(scoring);
+      return scoring.scores;
     }
     await prepare();
     const answers = helpers.map((helper, i) => helper.ask({ kind: 'scores', scoring, owners, owner: MAIN + 1 + i }));
@@ -45,7 +45,7 @@ export function scoreTogether(helpers: readonly HelperThread[], prepare: () => P
     const ends = await Promise.allSettled(answers.filter((_, i) => owners.includes(MAIN + 1 + i)));
     const ended = ends.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
     if (problem !== undefined || ended) throw problem ?? ended?.reason;
-    return scored(scoring);
+    return scoring.scores;
   };
 }
 

@@ -27,6 +27,8 @@ export interface RunState {
   best: { index: number; score: number; weights: Weights } | null;
   /** What the policy said of all examples when the present refresh began. */
   observed: Scored | null;
+  /** What it said of them before the first step, where the method asks for it. */
+  reference: Scored | null;
   optimizer: OptimizerState;
 }
 
@@ -44,6 +46,7 @@ export const initialState = (optimizer: OptimizerState): RunState => ({
   summed: 0,
   best: null,
   observed: null,
+  reference: null,
   optimizer,
 });
 
@@ -66,20 +69,18 @@ export function assignWeights(variables: readonly tf.Variable[], weights: Weight
 
 /** The run as a snapshot; `configuration` is what a resumed run must share with it. */
 export async function toSnapshot(state: RunState, policy: BinaryPolicy, configuration: Json): Promise<Snapshot> {
-  const { optimizer, best, observed, ...rest } = state;
+  const { optimizer, best, observed, reference, ...rest } = state;
   const moments: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
   for (const [name, tensor] of Object.entries(optimizer.tensors)) {
     moments[name] = { shape: tensor.shape, data: Float32Array.from(await tensor.data()) };
   }
-  const column = (values: Float64Array) => ({ shape: [values.length], data: Float32Array.from(values) });
   return {
     tensors: {
       ...prefixed('weights/', await readWeights(policy.variables)),
       ...prefixed('optimizer/', moments),
       ...(best ? prefixed('best/', best.weights) : {}),
-      // float32 on the device, so nothing is lost
-      ...(observed ? { 'observed/logits': column(observed.logits) } : {}),
-      ...(observed?.values ? { 'observed/values': column(observed.values) } : {}),
+      ...prefixed('observed/', columnsOf(observed)),
+      ...prefixed('reference/', columnsOf(reference)),
     },
     state: {
       configuration,
@@ -103,7 +104,7 @@ export function fromSnapshot(
 ): RunState {
   const saved = state as unknown as {
     configuration: Json;
-    run: Omit<RunState, 'optimizer' | 'best' | 'observed'>;
+    run: Omit<RunState, 'optimizer' | 'best' | 'observed' | 'reference'>;
     optimizerStep: number;
     best: { index: number; score: number } | null;
   };
@@ -121,14 +122,11 @@ export function fromSnapshot(
   if (saved.best) expectFit('model', best, model);
   expectFit('optimizer', moments, fresh.tensors);
   assignWeights(policy.variables, weights);
-  const logits = tensors['observed/logits'];
-  const values = tensors['observed/values'];
   return {
     ...saved.run,
     best: saved.best && { ...saved.best, weights: best },
-    observed: logits
-      ? { logits: Float64Array.from(logits.data), ...(values ? { values: Float64Array.from(values.data) } : {}) }
-      : null,
+    observed: scoredFrom(under('observed/')),
+    reference: scoredFrom(under('reference/')),
     optimizer: {
       step: saved.optimizerStep,
       tensors: Object.fromEntries(
@@ -140,6 +138,22 @@ export function fromSnapshot(
 
 const prefixed = (prefix: string, weights: Weights): Weights =>
   Object.fromEntries(Object.entries(weights).map(([name, weight]) => [prefix + name, weight]));
+
+/** Scores as tensors; they were float32 on the device, so nothing is lost. */
+const columnsOf = (scored: Scored | null): Weights =>
+  Object.fromEntries(
+    Object.entries<Float64Array>({ ...scored }).map(([name, column]) => [
+      name,
+      { shape: [column.length], data: Float32Array.from(column) },
+    ]),
+  );
+
+const scoredFrom = (columns: Weights): Scored | null => {
+  const { logits, ...others } = Object.fromEntries(
+    Object.entries(columns).map(([name, { data }]) => [name, Float64Array.from(data)]),
+  );
+  return logits ? { logits, ...others } : null;
+};
 
 type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError, StateError } from '@tsrl/core';
-import type { BinaryPolicy, BinaryScores } from '@tsrl/tensor';
+import type { BinaryPolicy, BinaryScores, ScoreRequest } from '@tsrl/tensor';
 import { tokenBatch } from './examples.js';
 
 /** What a policy says of each example, downloaded. */
@@ -9,11 +9,12 @@ export interface Scored {
   readonly logits: Float64Array;
   /** [N], V(x), when asked for. */
   readonly values?: Float64Array;
+  /** [N], log-probability of a valid answer, when asked for. */
+  readonly logMass?: Float64Array;
 }
 
-export interface ScoreOptions {
+export interface ScoreOptions extends ScoreRequest {
   readonly batchSize?: number;
-  readonly values?: boolean;
 }
 
 /** How texts are scored: here, or by several threads. */
@@ -27,13 +28,13 @@ export type ScoreExamples = (
  * Scores texts without a gradient, in batches of similar length; the order of the result is that of the sequences.
  * The same sequences give the same numbers on one backend, in any process.
  *
- * @throws OptionError for a batch size that is no count, StateError when values are asked of a policy without them
+ * @throws OptionError for a batch size that is no count, StateError when the policy does not give what it is asked for
  */
 export const scoreExamples: ScoreExamples = async (policy, sequences, options) => {
   const scoring = planScoring(sequences, options);
   let next = 0;
   await scoreBatches(policy, scoring, async () => (next < scoring.batches.length ? next++ : undefined));
-  return scored(scoring);
+  return scoring.scores;
 };
 
 /** Texts to be scored in batches, and where the scores go. */
@@ -41,16 +42,14 @@ export interface Scoring {
   readonly sequences: readonly Int32Array[];
   /** Positions of the sequences that are scored together, from short to long. */
   readonly batches: readonly Int32Array[];
-  /** [N] */
-  readonly logits: Float64Array;
-  /** [N], when they are asked for. */
-  readonly values?: Float64Array;
+  /** Filled batch by batch; holds what is asked for. */
+  readonly scores: Scored;
 }
 
 /** `allocate` makes the arrays of the scores: of zeros, possibly in memory that threads share. */
 export function planScoring(
   sequences: readonly Int32Array[],
-  { batchSize = 64, values = false }: ScoreOptions = {},
+  { batchSize = 64, values = false, logMass = false }: ScoreOptions = {},
   allocate: (length: number) => Float64Array = (length) => new Float64Array(length),
 ): Scoring {
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
@@ -61,31 +60,35 @@ export function planScoring(
   const batches = Array.from({ length: Math.ceil(order.length / batchSize) }, (_, b) =>
     order.slice(b * batchSize, (b + 1) * batchSize),
   );
-  return { sequences, batches, logits: allocate(order.length), ...(values && { values: allocate(order.length) }) };
+  const column = (): Float64Array => allocate(order.length);
+  const scores = { logits: column(), ...(values && { values: column() }), ...(logMass && { logMass: column() }) };
+  return { sequences, batches, scores };
 }
 
 /** Scores the batches whose indices `take` gives, until it gives none. */
 export async function scoreBatches(
   policy: BinaryPolicy,
-  { sequences, batches, logits, values }: Scoring,
+  { sequences, batches, scores: into }: Scoring,
   take: () => Promise<number | undefined>,
 ): Promise<void> {
+  const request = { values: into.values !== undefined, logMass: into.logMass !== undefined };
   for (let index = await take(); index !== undefined; index = await take()) {
     const positions = batches[index] as Int32Array;
     const tokens = tokenBatch(sequences, positions);
     let scores: BinaryScores | undefined;
     try {
-      scores = tf.tidy(() => ({ ...policy.score(tokens, { values: values !== undefined }) }));
-      if (values && !scores.values) throw new StateError('scoreExamples', 'the policy gives no values V(x)');
-      await scatter(scores.logits, positions, logits);
-      if (values && scores.values) await scatter(scores.values, positions, values);
+      scores = tf.tidy(() => ({ ...policy.score(tokens, request) }));
+      const { values, logMass } = scores;
+      if (request.values && !values) throw new StateError('scoreExamples', 'the policy gives no values V(x)');
+      if (request.logMass && !logMass) throw new StateError('scoreExamples', 'the policy gives no logMass');
+      await scatter(scores.logits, positions, into.logits);
+      if (values && into.values) await scatter(values, positions, into.values);
+      if (logMass && into.logMass) await scatter(logMass, positions, into.logMass);
     } finally {
       tf.dispose([{ ...tokens }, { ...scores }]);
     }
   }
 }
-
-export const scored = ({ logits, values }: Scoring): Scored => ({ logits, ...(values && { values }) });
 
 async function scatter(numbers: tf.Tensor, positions: Int32Array, into: Float64Array): Promise<void> {
   const values = await numbers.data();

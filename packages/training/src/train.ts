@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { createRng, DivergenceError, expectLength, type Json, OptionError, type Rng } from '@tsrl/core';
+import { createRng, DivergenceError, expectLength, type Json, OptionError, type Rng, StateError } from '@tsrl/core';
 import { bucketedBatches, shuffledIndices } from '@tsrl/data';
 import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
 import { installFastKernels } from '@tsrl/kernels/tfjs';
@@ -9,9 +9,9 @@ import type { CheckpointStore, Snapshot } from './checkpoint.js';
 import type { Evaluation, StopReason, TrainEvent } from './events.js';
 import type { Examples } from './examples.js';
 import type { ComputeGradients } from './gradients.js';
-import type { Columns, Method } from './method.js';
+import { type Columns, type Method, type Observation, requestOf } from './method.js';
 import { assignWeights, fromSnapshot, initialState, type RunState, readWeights, toSnapshot } from './run-state.js';
-import { type ScoreExamples, scoreExamples } from './score-examples.js';
+import { type Scored, type ScoreExamples, scoreExamples } from './score-examples.js';
 import { trainStep } from './train-step.js';
 import { WorkerError } from './worker-error.js';
 
@@ -101,6 +101,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     installFastKernels();
   }
 
+  const observes = method.observes.some((what) => what !== 'refLogits');
   const root = createRng(options.seed);
   const pass = (index: number): Int32Array => sample(examples.labels, root.fork(`pass ${index}`));
   const passSize = pass(0).length;
@@ -151,18 +152,26 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
 
   try {
     yield { type: 'start', totalSteps, step: run.step, history: [...run.history] };
+    if (method.observes.includes('refLogits') && run.reference === null) {
+      if (run.step > 0) {
+        throw new StateError('checkpoint', `holds no reference scores, which ${method.name} asks for`);
+      }
+      yield { type: 'reference', examples: examples.sequences.length };
+      const { logMass = false } = requestOf(method);
+      run.reference = await scoring(policy, examples.sequences, { logMass });
+      expectLogits(method.name, run.step, run.reference.logits);
+    }
     while (run.stopped === null && run.refresh < refreshes) {
       const positions = stretch(pass, passSize, run.refresh * size, size);
       const rng = root.fork(`refresh ${run.refresh}`);
-      if (method.observes !== 'nothing' && run.observed === null) {
+      if (observes && run.observed === null) {
         yield { type: 'observe', refresh: run.refresh + 1, examples: new Set(positions).size };
         run.observed = await observe(scoring, policy, method, examples, positions);
         expectLogits(method.name, run.step, run.observed.logits);
       }
       const columns = method.prepare({
         labels: pick(examples.labels, positions),
-        ...(run.observed && { logits: pick(run.observed.logits, positions) }),
-        ...(run.observed?.values && { values: pick(run.observed.values, positions) }),
+        ...observation(method, run, positions),
         rng: rng.fork('prepare'),
       });
 
@@ -260,18 +269,38 @@ async function observe<C extends Columns>(
   method: Method<C>,
   { sequences }: Examples,
   positions: Int32Array,
-): Promise<{ logits: Float64Array; values?: Float64Array }> {
+): Promise<Scored> {
   const shown = Int32Array.from(new Set(positions)).sort();
   const chosen = Array.from(shown, (i) => sequences[i] as Int32Array);
-  const scored = await scoring(policy, chosen, { values: method.observes === 'values' });
-  const spread = (values: Float64Array): Float64Array => {
+  const { logits, values, logMass } = await scoring(policy, chosen, requestOf(method));
+  const spread = (column: Float64Array): Float64Array => {
     const all = new Float64Array(sequences.length);
     shown.forEach((at, i) => {
-      all[at] = values[i] as number;
+      all[at] = column[i] as number;
     });
     return all;
   };
-  return { logits: spread(scored.logits), ...(scored.values && { values: spread(scored.values) }) };
+  return {
+    logits: spread(logits),
+    ...(values && { values: spread(values) }),
+    ...(logMass && { logMass: spread(logMass) }),
+  };
+}
+
+/** What the method asked for, at these positions. */
+function observation<C extends Columns>(
+  { observes }: Method<C>,
+  { observed, reference }: RunState,
+  positions: Int32Array,
+): Omit<Observation, 'labels' | 'rng'> {
+  const { logits, values, logMass } = observed ?? {};
+  return {
+    ...(logits && observes.includes('logits') && { logits: pick(logits, positions) }),
+    ...(values && { values: pick(values, positions) }),
+    ...(logMass && { logMass: pick(logMass, positions) }),
+    ...(reference && { refLogits: pick(reference.logits, positions) }),
+    ...(reference?.logMass && { refLogMass: pick(reference.logMass, positions) }),
+  };
 }
 
 const pick = <T extends Float64Array | Int32Array>(values: T, positions: Int32Array): T => {

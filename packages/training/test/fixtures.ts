@@ -62,7 +62,7 @@ const crossEntropy = (logits: tf.Tensor1D, labels: tf.Tensor1D): tf.Scalar =>
 
 export const observesNothing: Method<{ labels: Float64Array }> = {
   name: 'cross-entropy',
-  observes: 'nothing',
+  observes: [],
   prepare: ({ labels }) => ({ labels }),
   loss: ({ logits, labels }, { sequences = logits.size } = {}) => ({
     loss: tf.div(crossEntropy(logits, labels), sequences),
@@ -79,7 +79,7 @@ export const observesLogits: Method<{
   weights: { data: Float64Array; rows: number; columns: number };
 }> = {
   name: 'sampled',
-  observes: 'logits',
+  observes: ['logits'],
   prepare: ({ labels, logits, values, rng }) => {
     if (!logits || values) throw new Error('logits alone were asked for');
     const rows = Array.from(labels, (label, i) => {
@@ -98,7 +98,7 @@ export const observesLogits: Method<{
 /** Cross-entropy weighted by what the value head did not expect, and the value head fitted to the labels. */
 export const observesValues: Method<{ labels: Float64Array; surprise: Float64Array }> = {
   name: 'valued',
-  observes: 'values',
+  observes: ['logits', 'values'],
   prepare: ({ labels, logits, values }) => {
     if (!logits || !values) throw new Error('values were asked for');
     return { labels, surprise: labels.map((label, i) => Math.abs(label - (values[i] as number))) };

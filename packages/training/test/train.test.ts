@@ -327,7 +327,7 @@ describe('one step', () => {
     const weights = gridOf(Array.from(positions, (_, i) => (i % 3 === 0 ? [1, 0] : [1, 1])));
     const averaged: Method<{ mask: Grid }> = {
       name: 'token mean',
-      observes: 'nothing',
+      observes: [],
       prepare: () => ({ mask: weights }),
       countTokens: ({ mask }, chosen) =>
         chosen.reduce((sum, row) => sum + (mask.data[2 * row] as number) + (mask.data[2 * row + 1] as number), 0),

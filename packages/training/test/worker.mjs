@@ -39,7 +39,7 @@ await serveWorker(async ({ backend, start, dieAt = {}, how = 'exit', helped }) =
     },
     method: {
       name: 'cross-entropy',
-      observes: 'nothing',
+      observes: [],
       loss: ({ logits, labels }, { sequences }) => {
         const sum = tf.sum(tf.sub(tf.softplus(logits), tf.mul(labels, logits)));
         return { loss: tf.div(sum, sequences), metrics: { odds: tf.mean(logits) } };

@@ -47,7 +47,7 @@ type Labelled = Method<{ labels: Float64Array }>;
 
 const method: Labelled = {
   name: 'cross-entropy',
-  observes: 'nothing',
+  observes: [],
   prepare: ({ labels }) => ({ labels }),
   loss: ({ logits, labels }, { sequences = logits.size } = {}) => ({
     loss: tf.div(tf.sum(tf.sub(tf.softplus(logits), tf.mul(labels, logits))), sequences),
