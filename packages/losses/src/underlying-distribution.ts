@@ -1,14 +1,5 @@
-import {
-  DataError,
-  expectLength,
-  type Grid,
-  OptionError,
-  permutation,
-  type Rng,
-  ShapeError,
-  sigmoid,
-} from '@tsrl/core';
-import { type LinearClassifier, logisticRegression } from './logistic-regression.js';
+import { DataError, expectLength, type Grid, OptionError, permutation, type Rng, ShapeError } from '@tsrl/core';
+import { type LinearClassifier, linearProbabilities, logisticRegression } from '@tsrl/linear';
 import { expectPositive } from './option-checks.js';
 import { expectLabels } from './unpaired.js';
 
@@ -81,8 +72,7 @@ export function fitPromptClassifier(
     const missing = desirable === 0 ? 'desirable' : 'undesirable';
     throw new DataError(who, `prompts of both classes are needed; none of the ${count} is ${missing}`);
   }
-  const weights = Array.from(labels, (label) => count / (2 * (label === 1 ? desirable : count - desirable)));
-  return logisticRegression({ points: embeddings, labels, weights }, { inverseRegularization });
+  return logisticRegression({ features: embeddings, labels }, { inverseRegularization, classWeights: 'balanced' });
 }
 
 /**
@@ -90,15 +80,14 @@ export function fitPromptClassifier(
  *
  * @throws ShapeError when the embeddings have another size than those of the fit, DataError unless they are finite
  */
-export function promptProbabilities({ weights, bias }: LinearClassifier, embeddings: Grid): Float64Array {
+export function promptProbabilities(classifier: LinearClassifier, embeddings: Grid): Float64Array {
   expectEmbeddings('promptProbabilities', embeddings);
-  const { rows, columns, data } = embeddings;
-  if (columns !== weights.length) {
-    throw new ShapeError('promptProbabilities', 'embeddings', `[N, ${weights.length}]`, `[${rows}, ${columns}]`);
+  const { rows, columns } = embeddings;
+  const size = classifier.weights.length;
+  if (columns !== size) {
+    throw new ShapeError('promptProbabilities', 'embeddings', `[N, ${size}]`, `[${rows}, ${columns}]`);
   }
-  return Float64Array.from({ length: rows }, (_, i) =>
-    sigmoid(weights.reduce((sum, w, j) => sum + w * (data[i * columns + j] as number), bias)),
-  );
+  return linearProbabilities(classifier, embeddings);
 }
 
 /** What `promptProbabilities` gives for the prompts of a batch, and what their completions are. */
