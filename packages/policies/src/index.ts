@@ -2,7 +2,14 @@ export { type Bert, type BertBatch, createBert } from './bert.js';
 export { type BertConfig, bertConfigJson, type PoolingOptions, parseBertConfig } from './bert-config.js';
 export { bertShapes } from './bert-weights.js';
 export type { HeadForm, HeadInit, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
-export { type TextFeaturesOptions, textFeatures } from './features.js';
+export {
+  type FeaturePolicy,
+  type FeaturePolicyOptions,
+  type Features,
+  featurePolicy,
+  headWeights,
+} from './feature-policy.js';
+export { type SequenceFeaturesOptions, sequenceFeatures, type TextFeaturesOptions, textFeatures } from './features.js';
 export { type HeadPolicyOptions, headPolicy } from './head-policy.js';
 export { createLlama, type Llama, type LlamaOptions } from './llama.js';
 export { type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './llama-config.js';

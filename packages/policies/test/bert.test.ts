@@ -516,7 +516,7 @@ describe('use', () => {
     const short = await textFeatures(language, ['a b c'], { maxLength: 3 });
     expect(maxError(short, oraclePooled(language.model.config, weights, [2, 4, 3]), float32)).toBeLessThan(5);
     await expect(textFeatures(language, texts, { batchSize: 0 })).rejects.toThrow(
-      'textFeatures: batchSize must be a positive integer; got 0',
+      'sequenceFeatures: batchSize must be a positive integer; got 0',
     );
     await expect(textFeatures(language, texts, { maxLength: 9 })).rejects.toThrow(
       'textFeatures: maxLength must be an integer from 1 to 8; got 9',
