@@ -8,6 +8,7 @@ export default defineConfig({
     main: 'src/main.ts',
     report: 'src/report/main.ts',
     lab: 'src/lab/main.ts',
+    'kernel-crew-member': 'src/kernels/crew-member.ts',
     'training-process': 'src/training/process.ts',
     'training-worker': 'src/training/worker.ts',
   },

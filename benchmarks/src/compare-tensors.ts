@@ -25,11 +25,21 @@ export interface Contender extends Pick<Contestant, 'name' | 'settings'> {
   compute(): tf.Tensor[];
 }
 
-/** Each contender in turn, under its kernels; their results are compared first. */
+/** The same work in several threads at once; `run` returns when all have done it. */
+export interface Together {
+  readonly threads: number;
+  run(own: () => void): void;
+}
+
+/**
+ * Each contender in turn, under its kernels; their results are compared first. With `together`, ours takes part once
+ * more, in every thread at the same time: its time is that of a round divided by the threads, as if a batch were split.
+ */
 export async function compareTensors(
   { prepare, subject, variant, detail, work }: TensorCase,
   use: (set: KernelSet) => void,
   limit: Limit,
+  together?: Together,
 ): Promise<Comparison> {
   const { contenders, dispose } = prepare();
   const { numTensors } = tf.memory();
@@ -47,10 +57,13 @@ export async function compareTensors(
   }
   const apart = results.map((all) => Math.max(...all.map((values, k) => difference(values, results[0]?.[k] ?? []))));
   results.length = 0;
-  const samples = await interleave(
-    contenders.map(({ kernels, compute }) => ({ before: () => use(kernels), run: () => tf.dispose(compute()) })),
-    limit,
-  );
+  const runners = contenders.map(({ kernels, compute }) => ({
+    before: () => use(kernels),
+    run: () => tf.dispose(compute()),
+  }));
+  const [own] = runners as [(typeof runners)[number]];
+  const crew = together && together.threads > 1 ? [{ ...own, run: () => together.run(own.run) }] : [];
+  const samples = await interleave([...runners, ...crew], limit);
   if (tf.memory().numTensors !== numTensors) throw new Error(`${subject}, ${variant} leaks tensors`);
   dispose();
 
@@ -66,5 +79,12 @@ export async function compareTensors(
       ...(i > 0 && { ratio: time.medianMs / first.medianMs, difference: apart[i] as number }),
     };
   });
-  return { kind: 'comparison', subject, variant, detail, work, contestants };
+  const [atOnce] = samples.slice(contenders.length);
+  if (!together || !atOnce) return { kind: 'comparison', subject, variant, detail, work, contestants };
+  const { threads } = together;
+  const time = summarize(atOnce.map((ms) => ms / threads));
+  const [{ name }] = contenders as [Contender];
+  const settings = `the same work in ${threads} threads at once; the time of all divided by ${threads}`;
+  const last: Contestant = { name, threads, settings, time, ratio: time.medianMs / first.medianMs };
+  return { kind: 'comparison', subject, variant, detail, work, contestants: [...contestants, last] };
 }

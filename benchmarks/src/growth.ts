@@ -19,8 +19,8 @@ export interface Sweep {
 const from = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first * 2 ** i);
 
 export const tokenSweeps: readonly Sweep[] = [
-  { size: 'B', fixed: 'T = 256', shapes: from(64, 5).map((B) => ({ B, T: 256, V: 1 })) },
-  { size: 'T', fixed: 'B = 64', shapes: from(64, 6).map((T) => ({ B: 64, T, V: 1 })) },
+  { size: 'B', fixed: 'T = 256', shapes: from(32, 5).map((B) => ({ B, T: 256, V: 1 })) },
+  { size: 'T', fixed: 'B = 64', shapes: from(32, 6).map((T) => ({ B: 64, T, V: 1 })) },
 ];
 /** One number for each row. */
 export const exampleSweeps: readonly Sweep[] = [

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type KernelSet, startBackend } from '../src/backend.ts';
 import { compareTensors, type TensorCase } from '../src/compare-tensors.ts';
+import { kernelCases } from '../src/kernels/cases.ts';
 import { chunked } from '../src/kernels/token-losses.ts';
 import type { Comparison } from '../src/result.ts';
 import { suites } from '../src/suites/index.ts';
-import { kernelCases } from '../src/suites/kernels.ts';
 
 // A few cases of the suite, with half of what the project promises of them: both sides run in turn in this process, so
 // that a busy machine slows both down. Nothing here depends on how fast the machine is. Where many wait for each core,

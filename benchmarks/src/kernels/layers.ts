@@ -97,7 +97,7 @@ export const layers: readonly Operation[] = [
         forward: { flop: 4 * pairs * headSize },
         'forward + backward': { flop: 12 * pairs * headSize },
       },
-      seconds: 3,
+      seconds: 2,
     };
   }),
 ];

@@ -29,7 +29,7 @@ export const logProbs: readonly Operation[] = shapes.flatMap(([tokens, vocabular
       plain: ([x], [chosen]) => chosenLogProbs(tf.logSoftmax(x as tf.Tensor2D), chosen as tf.Tensor1D),
       formulation: 'sum(logSoftmax(x) * oneHot(ids))',
       passes,
-      seconds: 3,
+      seconds: 2,
     },
     {
       subject: 'entropy',
@@ -40,7 +40,7 @@ export const logProbs: readonly Operation[] = shapes.flatMap(([tokens, vocabular
       plain: ([x]) => plainEntropy(tf.logSoftmax(x as tf.Tensor2D)),
       formulation: '-sum(exp(logSoftmax(x)) * logSoftmax(x))',
       passes,
-      seconds: 3,
+      seconds: 2,
     },
     {
       subject: 'logNormalizer',
@@ -53,7 +53,7 @@ export const logProbs: readonly Operation[] = shapes.flatMap(([tokens, vocabular
         'logSumExp(x); its gradient passes through the maximum too and leaves there what rounding made of a sum of V terms, ' +
         'which is the difference',
       passes,
-      seconds: 3,
+      seconds: 2,
     },
   ];
 });

@@ -29,7 +29,7 @@ export const optimizer: readonly TensorCase[] = [
     subject: 'adamW',
     variant,
     detail: 'one update of every variable and its two moments',
-    seconds: 4,
+    seconds: 3,
     work: { bytes: 7 * 4 * count },
     prepare() {
       const [own, plain] = [variables(), variables()];

@@ -99,7 +99,7 @@ export const heads: readonly Operation[] = [
       forward: { flop: 2 * head.tokens * head.hidden * head.vocabulary },
       'forward + backward': { flop: 6 * head.tokens * head.hidden * head.vocabulary },
     },
-    seconds: 5,
+    seconds: 4,
   },
 ];
 
@@ -109,7 +109,7 @@ export const chunked = (tokens: number, hidden: number, vocabulary: number): Ten
   variant: `[${tokens}, ${hidden}] [${vocabulary}, ${hidden}], forward + backward`,
   detail:
     'the same behind an output projection: loss and its gradients in the hidden states and in the projection, in chunks',
-  seconds: 14,
+  seconds: 12,
   work: { flop: 6 * tokens * hidden * vocabulary },
   prepare() {
     const rng = createRng(0);

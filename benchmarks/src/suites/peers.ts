@@ -48,7 +48,7 @@ export const peers: Suite = {
   async tasks({ python, rounds }) {
     const settings = await findPeers(python);
     if (python === undefined || settings === undefined) return [];
-    const limit = { rounds, seconds: 8 } satisfies Limit;
+    const limit = { rounds, seconds: 5 } satisfies Limit;
     const losses = groups.map(({ name, seconds, cases }) => ({
       name,
       seconds,
@@ -63,7 +63,7 @@ export const peers: Suite = {
       name: 'Llama 5M step',
       seconds: 90,
       run: () =>
-        withPeers(python, async (both) => [await compareTrainingStep(both, settings, { rounds, seconds: 20 })]),
+        withPeers(python, async (both) => [await compareTrainingStep(both, settings, { rounds, seconds: 14 })]),
     };
     return [...losses, step];
   },

@@ -69,7 +69,7 @@ async function compare(
         megabytes[i] = answer.megabytes;
       },
     }));
-    await interleave(runners, { rounds, seconds: request === 'step' ? 10 : 7 });
+    await interleave(runners, { rounds, seconds: request === 'step' ? 8 : 5 });
     const timings = samples.map((all) => summarize(all.slice(1)));
     const first = timings[0] as (typeof timings)[number];
     const contestants = entrants.map(({ kernels, ...entrant }, i): Contestant => {
