@@ -8,6 +8,7 @@ export {
   type RewardObservation,
   type ShiftTracker,
 } from './bco-shift.js';
+export type { BinaryInputs } from './binary-loss.js';
 export { alphaDivergence, type Divergence, forwardKl, jensenShannon, reverseKl } from './divergence.js';
 export type { ExampleShape, LossEntry } from './entry.js';
 export { type FromHidden, fromHidden, type HiddenInputs } from './from-hidden.js';
