@@ -36,11 +36,14 @@ export interface TrainResult {
 export type TrainEvent =
   | {
       readonly type: 'start';
+      /** Without a stop of any kind. */
       readonly totalSteps: number;
       /** 0, or where a resumed run goes on. */
       readonly step: number;
       /** Lines that a resumed run already has. */
       readonly history: readonly Evaluation[];
+      /** Whether what the method observes of the policy is observed once for the whole run: there is one refresh. */
+      readonly frozen: boolean;
     }
   /** The policy is about to be scored before the first step, for a method that asks for `refLogits`. */
   | { readonly type: 'reference'; readonly examples: number }
@@ -54,6 +57,8 @@ export type TrainEvent =
       readonly tokens: number;
       readonly metrics: Readonly<Record<string, number>>;
     }
+  /** The policy went farther than `targetKl` allows: the refresh ends before its last epoch. */
+  | { readonly type: 'targetKl'; readonly refresh: number; readonly epoch: number; readonly kl: number }
   | { readonly type: 'evaluate'; readonly examples: number }
   | { readonly type: 'evaluation'; readonly evaluation: Evaluation }
   | { readonly type: 'checkpoint'; readonly step: number }

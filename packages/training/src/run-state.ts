@@ -18,6 +18,9 @@ export interface RunState {
   step: number;
   tokens: number;
   seconds: number;
+  /** Sum of KL(π_old ‖ π) over the examples of the present epoch, and whether an epoch of this refresh went too far. */
+  kl: number;
+  far: boolean;
   stopped: StopReason | null;
   history: Evaluation[];
   /** Sums of the metrics of the steps since the last evaluation, and how many steps. */
@@ -40,6 +43,8 @@ export const initialState = (optimizer: OptimizerState): RunState => ({
   step: 0,
   tokens: 0,
   seconds: 0,
+  kl: 0,
+  far: false,
   stopped: null,
   history: [],
   sums: {},

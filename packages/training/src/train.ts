@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { createRng, DivergenceError, expectLength, type Json, OptionError, type Rng, StateError } from '@tsrl/core';
+import { createRng, expectLength, type Json, OptionError, type Rng, StateError } from '@tsrl/core';
 import { bucketedBatches, shuffledIndices } from '@tsrl/data';
 import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
 import { installFastKernels } from '@tsrl/kernels/tfjs';
@@ -9,9 +9,10 @@ import type { CheckpointStore, Snapshot } from './checkpoint.js';
 import type { Evaluation, StopReason, TrainEvent } from './events.js';
 import type { Examples } from './examples.js';
 import type { ComputeGradients } from './gradients.js';
-import { type Columns, type Method, type Observation, requestOf } from './method.js';
+import { type Columns, type Method, requestOf } from './method.js';
+import { expectLogits, observation, observe, pick } from './observation.js';
 import { assignWeights, fromSnapshot, initialState, type RunState, readWeights, toSnapshot } from './run-state.js';
-import { type Scored, type ScoreExamples, scoreExamples } from './score-examples.js';
+import { type ScoreExamples, scoreExamples } from './score-examples.js';
 import { trainStep } from './train-step.js';
 import { WorkerError } from './worker-error.js';
 
@@ -28,12 +29,22 @@ export interface TrainOptions<C extends Columns> {
   /** What a pass shows; every example once, shuffled, by default. `balancedIndices` of @tsrl/data is the other one. */
   readonly sample?: Sampler;
   readonly seed: number;
-  /** How often the behaviour policy is taken anew. */
+  /**
+   * How often the behaviour policy is taken anew. With `refreshSize` this gives the modes of core.md 2.11: a refresh for
+   * every pass over the data (default); one for every M minibatches, by `refreshSize: M * batchSize` and `epochs: 1`; or
+   * `refreshes: 1`, the behaviour policy frozen for the whole run, which the event `start` tells as `frozen`: a clipped
+   * objective then stops pulling where the first refresh would end.
+   */
   readonly refreshes: number;
   /** Passes over the examples of a refresh. */
   readonly epochs: number;
   /** Examples of a refresh; a whole pass by default. Smaller refreshes go through pass after pass, leaving nothing out. */
   readonly refreshSize?: number;
+  /**
+   * Positive; off by default, 0.05 is usual where it is on. Ends the epochs of a refresh after one in which the mean of
+   * the metric `policy/kl` over the examples shown exceeds 1.5 times this: KL(π_old ‖ π) as the steps began.
+   */
+  readonly targetKl?: number;
   readonly batchSize: number;
   /** Examples whose activations are held at once; the batch by default. The result differs by rounding only. */
   readonly microBatchSize?: number;
@@ -71,7 +82,8 @@ export interface TrainOptions<C extends Columns> {
  * has its best weights. Nothing is printed and nothing is drawn.
  *
  *   for each refresh: observe the policy on the refresh's examples, let the method prepare its columns (rewards,
- *   advantages), then `epochs` passes of minibatch steps; evaluate, keep the best, write a checkpoint.
+ *   advantages), then `epochs` passes of minibatch steps, or fewer by `targetKl`; evaluate, keep the best, write a
+ *   checkpoint.
  *
  * A run is a function of its options: the same seed gives the same history and weights on one backend, bit for bit,
  * also when it was killed and resumed in between. Every random stream is forked from the seed by what it is for, so a
@@ -101,6 +113,8 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
     installFastKernels();
   }
 
+  const { targetKl = Number.POSITIVE_INFINITY } = options;
+  if (!(targetKl > 0)) throw new OptionError('train', 'targetKl', 'positive', targetKl);
   const observes = method.observes.some((what) => what !== 'refLogits');
   const root = createRng(options.seed);
   const pass = (index: number): Int32Array => sample(examples.labels, root.fork(`pass ${index}`));
@@ -151,7 +165,8 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
   }
 
   try {
-    yield { type: 'start', totalSteps, step: run.step, history: [...run.history] };
+    const frozen = observes && refreshes === 1;
+    yield { type: 'start', totalSteps, step: run.step, history: [...run.history], frozen };
     if (method.observes.includes('refLogits') && run.reference === null) {
       if (run.step > 0) {
         throw new StateError('checkpoint', `holds no reference scores, which ${method.name} asks for`);
@@ -175,7 +190,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
         rng: rng.fork('prepare'),
       });
 
-      while (run.stopped === null && run.epoch < epochs) {
+      while (run.stopped === null && run.epoch < epochs && !run.far) {
         const shuffle = rng.fork(`epoch ${run.epoch}`);
         const order = shuffledIndices(size, shuffle);
         const window = options.bucketWindow === undefined ? {} : { window: options.bucketWindow };
@@ -191,6 +206,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
           for (const row of rows) run.tokens += lengths[positions[row] as number] as number;
           for (const [name, value] of Object.entries(step.metrics)) run.sums[name] = (run.sums[name] ?? 0) + value;
           run.summed++;
+          if (options.targetKl !== undefined) run.kl += divergenceOf(step.metrics, options.targetKl) * rows.length;
           const { refresh, epoch, tokens } = run;
           const where = { step: run.step, totalSteps, refresh: refresh + 1, epoch: epoch + 1, tokens };
           yield { type: 'step', ...where, metrics: step.metrics };
@@ -203,14 +219,19 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
         if (run.stopped !== null) break;
         // The state moves on after the evaluation: one that fails is not skipped when the run is resumed.
         if (evaluateEach === 'epoch') yield* evaluate(run.epoch + 1);
+        const kl = run.kl / size;
         run.epoch++;
+        run.far = run.epoch < epochs && kl > 1.5 * targetKl;
         run.batch = 0;
+        run.kl = 0;
+        if (run.far) yield { type: 'targetKl', refresh: run.refresh + 1, epoch: run.epoch, kl };
         if (evaluateEach === 'epoch' && run.epoch < epochs) yield* checkpoint();
       }
       if (run.stopped === 'aborted' || run.stopped === 'time') break;
       if (evaluateEach === 'refresh') yield* evaluate(run.epoch);
       run.refresh++;
       run.epoch = 0;
+      run.far = false;
       run.observed = null;
       if (run.stopped === null && run.refresh < refreshes) yield* checkpoint();
     }
@@ -262,56 +283,6 @@ function stretch(pass: (index: number) => Int32Array, passSize: number, start: n
   return Int32Array.from([...positions, ...pass(first + 1).subarray(0, size - positions.length)]);
 }
 
-/** What the policy says of the examples that a refresh shows, at the place of each; 0 for the others. */
-async function observe<C extends Columns>(
-  scoring: ScoreExamples,
-  policy: BinaryPolicy,
-  method: Method<C>,
-  { sequences }: Examples,
-  positions: Int32Array,
-): Promise<Scored> {
-  const shown = Int32Array.from(new Set(positions)).sort();
-  const chosen = Array.from(shown, (i) => sequences[i] as Int32Array);
-  const { logits, values, logMass } = await scoring(policy, chosen, requestOf(method));
-  const spread = (column: Float64Array): Float64Array => {
-    const all = new Float64Array(sequences.length);
-    shown.forEach((at, i) => {
-      all[at] = column[i] as number;
-    });
-    return all;
-  };
-  return {
-    logits: spread(logits),
-    ...(values && { values: spread(values) }),
-    ...(logMass && { logMass: spread(logMass) }),
-  };
-}
-
-/** What the method asked for, at these positions. */
-function observation<C extends Columns>(
-  { observes }: Method<C>,
-  { observed, reference }: RunState,
-  positions: Int32Array,
-): Omit<Observation, 'labels' | 'rng'> {
-  const { logits, values, logMass } = observed ?? {};
-  return {
-    ...(logits && observes.includes('logits') && { logits: pick(logits, positions) }),
-    ...(values && { values: pick(values, positions) }),
-    ...(logMass && { logMass: pick(logMass, positions) }),
-    ...(reference && { refLogits: pick(reference.logits, positions) }),
-    ...(reference?.logMass && { refLogMass: pick(reference.logMass, positions) }),
-  };
-}
-
-const pick = <T extends Float64Array | Int32Array>(values: T, positions: Int32Array): T => {
-  const Picked = values.constructor as new (length: number) => T;
-  const picked = new Picked(positions.length);
-  positions.forEach((at, i) => {
-    picked[i] = values[at] as number;
-  });
-  return picked;
-};
-
 /** The named options that are given: what is absent stays absent. */
 function optional<T extends object, K extends keyof T>(options: T, ...names: K[]): { [P in K]?: NonNullable<T[P]> } {
   return Object.fromEntries(
@@ -326,12 +297,13 @@ function expectExamples(option: string, { sequences, labels }: Examples): void {
   expectLength('train', `the labels of ${option}`, labels, sequences.length);
 }
 
-/** An update can break weights whose loss was a number still. */
-function expectLogits(method: string, step: number, logits: Float64Array): void {
-  const broken = logits.find((z) => !Number.isFinite(z));
-  if (broken !== undefined) {
-    throw new DivergenceError(method, `the logits must be numbers; got ${broken} after step ${step}`);
+/** @throws OptionError when the method does not tell how far the policy is from the behaviour policy */
+function divergenceOf(metrics: Readonly<Record<string, number>>, targetKl: number): number {
+  const kl = metrics['policy/kl'];
+  if (kl === undefined) {
+    throw new OptionError('train', 'targetKl', 'left out for a method without the metric policy/kl', targetKl);
   }
+  return kl;
 }
 
 function expectCounts(counts: Readonly<Record<string, number>>): void {

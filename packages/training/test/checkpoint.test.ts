@@ -200,6 +200,9 @@ describe('scoreExamples', () => {
     await expect(scoreExamples(policy, sequences, { values: true })).rejects.toThrow(
       new StateError('scoreExamples', 'the policy gives no values V(x)'),
     );
+    await expect(scoreExamples(policy, sequences, { logMass: true })).rejects.toThrow(
+      new StateError('scoreExamples', 'the policy gives no logMass'),
+    );
     await expect(scoreExamples(policy, sequences, { batchSize: 0 })).rejects.toThrow(
       'scoreExamples: batchSize must be an integer of at least 1; got 0',
     );

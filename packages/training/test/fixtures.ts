@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { createRng, gridOf } from '@tsrl/core';
 import { adamW, chain, clipByGlobalNorm } from '@tsrl/optim';
-import { type BinaryPolicy, bernoulliLogProbs } from '@tsrl/tensor';
+import { type BinaryPolicy, bernoulliKl, bernoulliLogProbs, stopGradient } from '@tsrl/tensor';
 import {
   type CheckpointStore,
   type Columns,
@@ -16,7 +16,10 @@ import {
 
 export const VOCABULARY = 6;
 
-/** Log-odds and values linear in how often each token occurs: the smallest policy of texts that learns. */
+/**
+ * Log-odds and values linear in how often each token occurs: the smallest policy of texts that learns. The log-mass is
+ * read from the weights of the values.
+ */
 export function bagPolicy({ seed = 3, values = true }: { seed?: number; values?: boolean } = {}): BinaryPolicy {
   const rng = createRng(seed);
   const make = (name: string): tf.Variable => {
@@ -33,13 +36,17 @@ export function bagPolicy({ seed = 3, values = true }: { seed?: number; values?:
   const read = (bags: tf.Tensor, weights: tf.Variable): tf.Tensor1D => tf.reshape(tf.matMul(bags, weights), [-1]);
   return {
     variables: value ? [policy, value] : [policy],
-    score: ({ ids, lengths }, want = {}) => {
+    score: ({ ids, lengths }, request = {}) => {
       const [rows, columns] = ids.shape;
       const place = tf.tile(tf.reshape(tf.range(0, columns, 1, 'int32'), [1, columns]), [rows, 1]);
       const counts = tf.cast(tf.less(place, tf.reshape(lengths, [rows, 1])), 'float32');
       const bags = tf.sum(tf.mul(tf.oneHot(ids, VOCABULARY), tf.expandDims(counts, 2)), 1);
       const logits = read(bags, policy);
-      return want.values && value ? { logits, values: read(bags, value) } : { logits };
+      return {
+        logits,
+        ...(request.values && value && { values: read(bags, value) }),
+        ...(request.logMass && value && { logMass: tf.neg(tf.softplus(read(bags, value))) }),
+      };
     },
   };
 }
@@ -110,13 +117,46 @@ export const observesValues: Method<{ labels: Float64Array; surprise: Float64Arr
   },
 };
 
+/**
+ * Nearer to the labels, and back to the policy that the run began with, which may also refuse to answer: everything but
+ * values is observed. The metric is its divergence from the policy of the last refresh.
+ */
+export const observesReference: Method<{
+  labels: Float64Array;
+  oldLogits: Float64Array;
+  pull: { data: Float64Array; rows: number; columns: number };
+}> = {
+  name: 'leashed',
+  observes: ['logits', 'logMass', 'refLogits'],
+  prepare: ({ labels, logits, values, logMass, refLogits, refLogMass }) => {
+    if (!logits || !logMass || !refLogits || !refLogMass || values) throw new Error('all but values were asked for');
+    return {
+      labels,
+      oldLogits: logits,
+      pull: gridOf(
+        Array.from(labels, (_, i) => [refLogits[i] as number, (refLogMass[i] as number) - (logMass[i] as number)]),
+      ),
+    };
+  },
+  loss: ({ logits, logMass, labels, oldLogits, pull }, { sequences = logits.size } = {}) => {
+    if (!logMass) throw new Error('the mass was asked for');
+    const drift = tf.squaredDifference(tf.stack([logits, logMass], 1), pull);
+    const loss = tf.add(crossEntropy(logits, labels), tf.sub(tf.mul(0.01, tf.sum(drift)), tf.sum(logMass)));
+    return {
+      loss: tf.div(loss, sequences),
+      metrics: { 'policy/kl': tf.mean(bernoulliKl(oldLogits, stopGradient(logits))) },
+    };
+  },
+};
+
 export type Common = Omit<TrainOptions<Columns>, 'method'>;
 
-/** Starts a run of one of the three methods. */
+/** Starts a run of one of the methods. */
 export const starts = {
   nothing: (options: Common) => train({ ...options, method: observesNothing }),
   logits: (options: Common) => train({ ...options, method: observesLogits }),
   values: (options: Common) => train({ ...options, method: observesValues }),
+  reference: (options: Common) => train({ ...options, method: observesReference }),
 } as const;
 
 export const commonOptions = (): Omit<Common, 'policy'> => ({

@@ -11,6 +11,7 @@ import {
   type Evaluation,
   type Method,
   memoryStore,
+  scoreExamples,
   type TrainEvent,
   type TrainOptions,
   train,
@@ -23,6 +24,7 @@ import {
   drawExamples,
   held,
   observesNothing,
+  observesReference,
   observesValues,
   session,
   starts,
@@ -54,6 +56,13 @@ describe('a run that was cut off and resumed is the run that was not', { timeout
       { ...everyStep, refreshSize: 7, batchSize: 3, microBatchSize: 2, bucketWindow: 1, sample: balancedIndices },
       3,
     ],
+    'a valid answer, and a reference from before the first step': ['reference', everyStep, 1],
+    'a reference, with few checkpoints and refreshes that show a part': ['reference', { ...never, refreshSize: 4 }, 3],
+    'epochs that end by the target divergence': [
+      'reference',
+      { ...everyStep, epochs: 3, targetKl: 0.003, evaluateEach: 'epoch' },
+      2,
+    ],
     'no validation': ['logits', { ...everyStep, validation: undefined } as unknown as Partial<Common>, 3],
   };
 
@@ -64,6 +73,7 @@ describe('a run that was cut off and resumed is the run that was not', { timeout
     const whole = await wholeSession(start, { ...options, store: wholeStore });
     const left = await held(wholeStore);
     expect(whole.result.steps).toBeGreaterThan(3);
+    if (change.targetKl) expect(whole.events.some(({ type }) => type === 'targetKl')).toBe(true);
 
     for (let k = 1; k < whole.events.length; k += stride) {
       const store = memoryStore();
@@ -472,6 +482,78 @@ describe('events', () => {
     expect(kinds(events)).toBe(`start ${refresh} ${refresh} end`);
   });
 
+  test('the policy is scored before the first step, once, over all examples, and told so', async () => {
+    const seen: Float64Array[][] = [];
+    const method: typeof observesReference = {
+      ...observesReference,
+      prepare: (observation) => {
+        const { refLogits, refLogMass, logits, logMass } = observation;
+        seen.push([refLogits, refLogMass, logits, logMass].map((column) => column ?? new Float64Array()));
+        return observesReference.prepare(observation);
+      },
+    };
+    const sample: Common['sample'] = (labels) => Int32Array.from(labels, (_, i) => i);
+    const options = { ...commonOptions(), sample, refreshSize: 5, refreshes: 4, epochs: 1 };
+    const { events } = await wholeSession((common) => train({ ...common, method }), options);
+    expect(kinds(events).startsWith('start reference observe step')).toBe(true);
+    expect(events.filter(({ type }) => type === 'reference')).toEqual([{ type: 'reference', examples: 10 }]);
+    const policy = bagPolicy();
+    const { logits, logMass } = await scoreExamples(policy, options.train.sequences, { logMass: true });
+    tf.dispose([...policy.variables]);
+    const half = (column: Float64Array | undefined, refresh: number): Float64Array | undefined =>
+      column?.slice(5 * (refresh % 2), 5 * (refresh % 2) + 5);
+    for (let refresh = 0; refresh < 4; refresh++) {
+      expect(seen[refresh]?.slice(0, 2)).toEqual([half(logits, refresh), half(logMass, refresh)]);
+    }
+    expect(seen[0]?.slice(2)).toEqual(seen[0]?.slice(0, 2)); // nothing had moved yet
+    expect(seen[2]?.slice(2)).not.toEqual(seen[2]?.slice(0, 2));
+  });
+
+  test('one refresh is a frozen behaviour policy, unless nothing is observed of it', async () => {
+    const frozen = async (start: keyof typeof starts, refreshes: number): Promise<boolean | undefined> => {
+      const { events } = await wholeSession(starts[start], { ...commonOptions(), refreshes, epochs: 1 });
+      return events.flatMap((event) => (event.type === 'start' ? [event.frozen] : []))[0];
+    };
+    expect(await frozen('logits', 1)).toBe(true);
+    expect(await frozen('logits', 2)).toBe(false);
+    expect(await frozen('nothing', 1)).toBe(false);
+  });
+
+  test('a refresh ends after the epoch in which the mean divergence exceeds 1.5 times the target', async () => {
+    const runWith = async (targetKl: number) => {
+      const options = { ...commonOptions(), epochs: 3, targetKl };
+      const { events, result } = await wholeSession(starts.reference, options);
+      return { events, result };
+    };
+    const free = await runWith(Number.POSITIVE_INFINITY);
+    expect(free.result.steps).toBe(3 * 3 * 3);
+    expect(free.events.some(({ type }) => type === 'targetKl')).toBe(false);
+
+    // Ten examples in batches of 4, 4 and 2.
+    const means = new Map<string, number>();
+    for (const event of free.events) {
+      if (event.type !== 'step') continue;
+      const at = `${event.refresh}.${event.epoch}`;
+      const size = (event.step - 1) % 3 === 2 ? 2 : 4;
+      means.set(at, (means.get(at) ?? 0) + ((event.metrics['policy/kl'] as number) * size) / 10);
+    }
+    const second = means.get('2.2') as number;
+    expect(second).toBeGreaterThan(Math.max(...['1.1', '1.2', '2.1'].map((at) => means.get(at) as number)));
+    const { events, result } = await runWith((second / 1.5) * 0.999);
+    const stops = events.flatMap((event) => (event.type === 'targetKl' ? [event] : []));
+    expect(stops[0]).toMatchObject({ refresh: 2, epoch: 2 });
+    expect(stops[0]?.kl).toBeCloseTo(second, 12);
+    expect(result.steps).toBe(27 - 3 * stops.reduce((sum, { epoch }) => sum + 3 - epoch, 0));
+    expect(result.history.slice(0, 2)).toMatchObject([
+      { refresh: 1, epoch: 3, step: 9 },
+      { refresh: 2, epoch: 2, step: 15 },
+    ]);
+    expect(result.stopped).toBe('completed');
+    // Just above, this refresh is as long as ever.
+    const above = await runWith((second / 1.5) * 1.001);
+    expect(above.events.find(({ type }) => type === 'targetKl')).not.toMatchObject({ refresh: 2 });
+  });
+
   test('by epoch, with a checkpoint at every step and at every evaluation', async () => {
     const change = { ...everyStep, evaluateEach: 'epoch', refreshes: 1, batchSize: 5, store: memoryStore() } as const;
     const { events } = await wholeSession(starts.nothing, { ...commonOptions(), ...change });
@@ -483,7 +565,7 @@ describe('events', () => {
     const options = { ...commonOptions(), refreshes: 4, evaluateEach: 'epoch' } as const;
     const { events, result } = await wholeSession(starts.logits, options);
     const steps = events.flatMap((event) => (event.type === 'step' ? [event] : []));
-    expect(events[0]).toEqual({ type: 'start', totalSteps: steps.length, step: 0, history: [] });
+    expect(events[0]).toEqual({ type: 'start', totalSteps: steps.length, step: 0, history: [], frozen: false });
     expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
     expect(steps.map(({ refresh, epoch }) => `${refresh}.${epoch}`)).toEqual(
       ['1.1', '1.2', '2.1', '2.2', '3.1', '3.2', '4.1', '4.2'].flatMap((at) => [at, at, at]),
@@ -604,6 +686,8 @@ describe('options out of range', () => {
     [{ refreshSize: 0 }, 'train: refreshSize must be an integer of at least 1; got 0'],
     [{ microBatchSize: -1 }, 'train: microBatchSize must be an integer of at least 1; got -1'],
     [{ bucketWindow: 0 }, 'train: bucketWindow must be an integer of at least 1; got 0'],
+    [{ targetKl: 0 }, 'train: targetKl must be positive; got 0'],
+    [{ targetKl: Number.NaN }, 'train: targetKl must be positive; got NaN'],
     [{ patience: 0 }, 'train: patience must be an integer of at least 1; got 0'],
     [{ resume: true }, 'train: store must be given to resume; got undefined'],
     [{ seed: 0.5 }, 'createRng: seed must be an integer; got 0.5'],
@@ -622,6 +706,20 @@ describe('options out of range', () => {
     );
     await expect(session(starts.nothing, { ...commonOptions(), validation: examples })).rejects.toThrow(
       'train: the labels of validation must be of length 3; got length 2',
+    );
+  });
+
+  test('a target divergence for a method that does not tell its own', async () => {
+    await expect(session(starts.logits, { ...commonOptions(), targetKl: 0.1 })).rejects.toThrow(
+      new OptionError('train', 'targetKl', 'left out for a method without the metric policy/kl', 0.1),
+    );
+  });
+
+  test('a checkpoint of a method that kept no reference', async () => {
+    const store = memoryStore();
+    await session(starts.nothing, { ...commonOptions(), ...everyStep, store }, 4);
+    await expect(session(starts.reference, { ...commonOptions(), store, resume: true })).rejects.toThrow(
+      new StateError('checkpoint', 'holds no reference scores, which leashed asks for'),
     );
   });
 
