@@ -1,7 +1,7 @@
 import { DataError, type Rng } from '@tsrl/core';
 import { headPolicy, type LanguageModel, type TextPolicy, tiny, verbalizerPolicy } from '@tsrl/policies';
 import { readModelDirectory } from '@tsrl/policies/node';
-import type { TrainSettings } from './settings.js';
+import type { TrainSettings } from './settings/index.js';
 
 /** The model of a directory, or a small one with a tokenizer trained on the training texts. */
 export async function makeLanguageModel(
@@ -20,7 +20,7 @@ export function makePolicy(
   settings: Pick<TrainSettings, 'policy' | 'trainable' | 'baseline' | 'template' | 'positive' | 'negative'>,
   { prior, rng }: { readonly prior: number; readonly rng: Rng },
 ): TextPolicy {
-  const valueHead = settings.baseline === 'valueHead';
+  const valueHead = settings.baseline === 'value-head';
   if (settings.policy === 'head') {
     const bias = Math.log(prior / (1 - prior));
     return headPolicy(language, { valueHead, trainable: settings.trainable, bias, rng: rng.fork('head') });

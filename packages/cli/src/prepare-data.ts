@@ -7,6 +7,7 @@ import { classCounts, flipLabels, type LabelledText, stratifiedSplit, subsampleT
 import { loadLabelledTexts } from '@tsrl/data/node';
 import type { Examples } from '@tsrl/training';
 import type { DataSize } from './result.js';
+import type { TrainSettings } from './settings/index.js';
 
 /** Files of a run, and columns in them. */
 export interface DataFiles {
@@ -25,12 +26,17 @@ export interface RunData {
   readonly flippedLabels: number;
 }
 
+/** What is done to the training data on purpose. */
+export type Damage = Pick<TrainSettings, 'labelNoise' | 'falsePositiveNoise' | 'falseNegativeNoise' | 'imbalance'>;
+
+export const noDamage: Damage = { labelNoise: 0, falsePositiveNoise: 0, falseNegativeNoise: 0, imbalance: null };
+
 /** A tenth of the training data validates when there is no file for it. */
 const VALIDATION_SHARE = 0.1;
 
 export async function loadRunData(
   { train, test, validation, textColumn, labelColumn }: DataFiles,
-  damage: { readonly labelNoise: number; readonly imbalance: number | null },
+  damage: Damage,
   rng: Rng,
 ): Promise<RunData> {
   const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
@@ -64,12 +70,13 @@ function expectEnoughToSplit(examples: readonly LabelledText[], file: string, im
 export function damageAndSplit(
   examples: readonly LabelledText[],
   validation: readonly LabelledText[] | undefined,
-  { labelNoise, imbalance }: { readonly labelNoise: number; readonly imbalance: number | null },
+  { labelNoise, falsePositiveNoise, falseNegativeNoise, imbalance }: Damage,
   rng: Rng,
 ): Omit<RunData, 'test'> {
   const cut =
     imbalance === null ? examples : subsampleToImbalance(examples, { ratio: imbalance }, rng.fork('imbalance'));
-  const noisy = flipLabels(cut, { rate: labelNoise }, rng.fork('label noise'));
+  const rates = { falsePositive: labelNoise || falsePositiveNoise, falseNegative: labelNoise || falseNegativeNoise };
+  const noisy = flipLabels(cut, rates, rng.fork('label noise'));
   const flippedLabels = noisy.flipped.length;
   if (validation) return { train: noisy.examples, validation, flippedLabels };
   const [train, held] = stratifiedSplit(noisy.examples, VALIDATION_SHARE, rng.fork('split'));

@@ -2,20 +2,19 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { version_core } from '@tensorflow/tfjs-core';
 import type { Json } from '@tsrl/core';
-import { balancedIndices } from '@tsrl/data';
 import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
-import { adamW, chain, clipByGlobalNorm, cosine, warmup } from '@tsrl/optim';
 import type { TextPolicy } from '@tsrl/policies';
 import { writePolicyDirectory } from '@tsrl/policies/node';
 import type { BackendName } from '@tsrl/tensor';
-import { scoreExamples, type TrainEvent, train, WorkerError } from '@tsrl/training';
+import { WorkerError } from '@tsrl/training';
 import { fileStore, type WorkerPool } from '@tsrl/training/node';
-import { makeMethod } from './make-method.js';
+import { type LearnEvent, learn, methodFacts } from './learn.js';
+import type { NoiseFacts } from './make-method.js';
 import { type RunData, type RunExamples, sizeOf } from './prepare-data.js';
 import type { ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Screen } from './screen.js';
-import type { TrainSettings } from './settings.js';
+import type { TrainSettings } from './settings/index.js';
 import { threadsOf } from './workers.js';
 
 /** What one run needs beside its settings. */
@@ -27,6 +26,8 @@ export interface Run {
   /** The same, tokenised: what a tokenizer objects to is found before the run's directory is touched. */
   readonly examples: RunExamples;
   readonly policy: TextPolicy;
+  /** As estimated, where the settings ask for it. */
+  readonly noiseRates?: NoiseFacts | undefined;
   readonly backend: BackendName;
   readonly directory: RunDirectory;
   readonly resume: boolean;
@@ -43,7 +44,8 @@ export type RunOutcome = ReportRun | 'interrupted';
  */
 export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
   const { policy, settings, backend, directory } = run;
-  const pool = await threadsOf(policy, settings, backend);
+  const facts = methodFacts(settings, run.examples.train.labels, run.noiseRates);
+  const pool = await threadsOf(policy, settings, facts, backend);
   try {
     return await trainAndTest(run, screen, pool);
   } catch (error) {
@@ -56,52 +58,33 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
 }
 
 async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefined): Promise<RunOutcome> {
-  const { settings, data, policy, directory } = run;
-  const { batchSize, maxLength, refreshes, epochs, sampling, seed } = settings;
-  const { train: examples, validation, test } = run.examples;
-
-  const passSize = sampling === 'balanced' ? balancedSize(examples.labels) : examples.labels.length;
-  const size = Math.min(passSize, (settings.refreshBatches ?? Number.POSITIVE_INFINITY) * batchSize);
-  const steps = refreshes * epochs * Math.ceil(size / batchSize);
-  const rise = Math.min(100, Math.ceil(steps / 20));
-  const fall = cosine(settings.learningRate, settings.learningRate / 10, Math.max(1, steps - rise));
-  const common = {
+  const { settings, data, policy, directory, examples } = run;
+  const { resume, configuration, maxSeconds, signal, noiseRates } = run;
+  const learned = await learn({
+    settings,
+    examples,
     policy,
-    optimizer: chain(clipByGlobalNorm(1), adamW({ learningRate: warmup(rise, fall) })),
-    train: examples,
-    validation,
-    ...(sampling === 'balanced' && { sample: balancedIndices }),
-    seed,
-    refreshes,
-    epochs,
-    refreshSize: size,
-    batchSize,
-    evaluateEach: settings.method === 'sft' ? 'epoch' : 'refresh',
-    bucketWindow: 4,
+    noiseRates,
+    pool,
+    onEvent: showing(directory, settings.method, screen),
     store: fileStore(directory.checkpoint),
-    resume: run.resume,
-    configuration: run.configuration,
-    ...(run.maxSeconds !== undefined && { maxSeconds: run.maxSeconds }),
-    ...(run.signal && { signal: run.signal }),
-  } as const;
-
-  const score = pool?.scoreExamples ?? scoreExamples;
-  const shared = { ...common, scoreExamples: score, ...(pool && { compute: pool.compute }) };
-  const method = makeMethod(settings);
-  const events = method.name === 'sft' ? train({ ...shared, method }) : train({ ...shared, method });
-  const result = await follow(events, directory, settings.method, screen).finally(() => {
+    resume,
+    configuration,
+    maxSeconds,
+    signal,
+  }).finally(() => {
     screen.end(); // a bar that is left running keeps the process alive
   });
-  if (result.stopped === 'aborted') return 'interrupted';
+  if (learned.stopped === 'aborted') return 'interrupted';
 
-  screen.say(`testing on ${count(data.test.length, 'text')}`);
-  const { logits } = await score(policy, test.sequences);
-  const metrics = binaryMetrics({ logits, labels: test.labels });
-  await writePolicyDirectory(directory.model, policy, { maxLength, threshold: metrics.threshold });
-  const runResult: RunResult = {
+  const { testLogits: logits, seconds, tokens, history } = learned;
+  const { labels } = examples.test;
+  const metrics = binaryMetrics({ logits, labels });
+  await writePolicyDirectory(directory.model, policy, { maxLength: settings.maxLength, threshold: metrics.threshold });
+  const result: RunResult = {
     method: settings.method,
-    seed,
-    configuration: run.configuration,
+    seed: settings.seed,
+    configuration,
     data: {
       train: { ...sizeOf(data.train), flippedLabels: data.flippedLabels },
       validation: sizeOf(data.validation),
@@ -109,27 +92,23 @@ async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefin
     },
     model: { parameters: weights(policy), trainable: sizes(policy.variables) },
     metrics,
-    steps: result.steps,
-    stopped: result.stopped,
-    bestStep: result.best?.step ?? result.steps,
-    seconds: result.seconds,
-    tokens: result.tokens,
-    tokensPerSecond: result.seconds > 0 ? result.tokens / result.seconds : 0,
+    steps: learned.steps,
+    stopped: learned.stopped,
+    bestStep: learned.best?.step ?? learned.steps,
+    seconds,
+    tokens,
+    tokensPerSecond: seconds > 0 ? tokens / seconds : 0,
     versions: { tsrl: ownVersion(), tfjs: version_core, node: process.versions.node },
     backend: run.backend,
   };
-  await directory.setResult(runResult);
-  return { result: runResult, history: result.history, test: { logits, labels: test.labels } };
+  await directory.setResult(result);
+  return { result, history, test: { logits, labels } };
 }
 
-async function follow(
-  events: AsyncGenerator<TrainEvent>,
-  directory: RunDirectory,
-  label: string,
-  screen: Screen,
-): Promise<Extract<TrainEvent, { type: 'end' }>['result']> {
+/** Draws what happens, and keeps the history as it comes. */
+function showing(directory: RunDirectory, label: string, screen: Screen): (event: LearnEvent) => Promise<void> {
   let latest = '';
-  for await (const event of events) {
+  return async (event) => {
     switch (event.type) {
       case 'start':
         await directory.begin(event.history);
@@ -148,10 +127,12 @@ async function follow(
       case 'end':
         screen.end();
         await directory.setHistory(event.result.history);
-        return event.result;
+        break;
+      case 'test':
+        screen.say(`testing on ${count(event.examples, 'text')}`);
+        break;
     }
-  }
-  throw new Error('training ended without a result');
+  };
 }
 
 /** The two figures to watch. */
@@ -166,11 +147,6 @@ const sizes = (variables: readonly { readonly size: number }[]): number =>
 
 const weights = (policy: TextPolicy): number =>
   sizes([...policy.language.model.weights.values(), ...policy.head.values()]);
-
-function balancedSize(labels: Float64Array): number {
-  const ones = labels.reduce((sum, label) => sum + label, 0);
-  return 2 * Math.max(ones, labels.length - ones);
-}
 
 export function ownVersion(): string {
   return (createRequire(import.meta.url)('../package.json') as { version: string }).version;

@@ -5,14 +5,15 @@ import type { BinaryPolicy } from '@tsrl/tensor';
 import { type BackendName, useBackend } from '@tsrl/tensor';
 import { type Method, type Scored, scoreExamples } from '@tsrl/training';
 import { startScorers, startWorkers, type WorkerPool } from '@tsrl/training/node';
-import { makeMethod } from './make-method.js';
-import type { TrainSettings } from './settings.js';
+import { type MethodFacts, makeMethod } from './make-method.js';
+import type { TrainSettings } from './settings/index.js';
 
 /** What another thread needs to be like the main one: that of a run, or one with a saved model. */
 type ShareData =
   | {
       readonly files: ReadonlyMap<string, string | Uint8Array>;
       readonly settings: TrainSettings;
+      readonly facts: MethodFacts;
       readonly backend: BackendName;
     }
   | { readonly directory: string; readonly backend: BackendName };
@@ -27,12 +28,13 @@ const script = new URL('../dist/worker.js', import.meta.url);
 export async function threadsOf(
   policy: TextPolicy,
   settings: TrainSettings,
+  facts: MethodFacts,
   backend: BackendName,
 ): Promise<WorkerPool | undefined> {
   const threads = Math.min(settings.threads, settings.batchSize);
   if (threads === 1) return undefined;
   const files = await policyFiles(policy, { maxLength: settings.maxLength, threshold: 0.5 });
-  const data: ShareData = { files, settings, backend };
+  const data: ShareData = { files, settings, facts, backend };
   return startWorkers(policy, { threads, script, data });
 }
 
@@ -64,7 +66,7 @@ export async function buildShare(data: unknown): Promise<{ policy: BinaryPolicy;
   enableProdMode();
   await useBackend(share.backend);
   if ('directory' in share) return readPolicyDirectory(share.directory);
-  const { files, settings } = share;
+  const { files, settings, facts } = share;
   const text = (file: string): { file: string; text: string } => ({ file, text: files.get(file) as string });
   const bytes = (file: string): { file: string; bytes: Uint8Array } => ({ file, bytes: files.get(file) as Uint8Array });
   const { policy } = loadPolicy({
@@ -74,5 +76,5 @@ export async function buildShare(data: unknown): Promise<{ policy: BinaryPolicy;
     policy: text('tsrl.json'),
     head: bytes('head.safetensors'),
   });
-  return { policy, method: makeMethod(settings) as unknown as Method<never> };
+  return { policy, method: makeMethod(settings, facts) as unknown as Method<never> };
 }

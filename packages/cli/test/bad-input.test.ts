@@ -494,7 +494,7 @@ describe('the command line', () => {
     [['--max-minutes', '0'], 'tsrl: --max-minutes must be positive; got 0'],
     [['--max-minutes', '-2'], 'tsrl: --max-minutes must be positive; got -2'],
     [['--label-noise', '0.5'], 'tsrl: --label-noise must be in [0, 0.5); got 0.5'],
-    [['--imbalance', '0.2'], 'tsrl: --imbalance must be at least 1; got 0.2'],
+    [['--imbalance', '0.2'], 'tsrl: --imbalance must be at least 1, or none; got 0.2'],
     [['--seed', '0.1'], 'tsrl: --seed must be an integer; got 0.1'],
     [
       ['--policy', 'verbalizer', '--trainable', 'head'],

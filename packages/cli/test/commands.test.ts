@@ -280,7 +280,7 @@ describe('what is trained', () => {
 
   test('--actions sample, --baseline valueHead and --sampling are other runs of BinaryPPO', async () => {
     await run('sampled', '--seed', 4, '--actions', 'sample');
-    await run('critic', '--seed', 4, '--baseline', 'valueHead');
+    await run('critic', '--seed', 4, '--baseline', 'value-head');
     await run('plain', '--seed', 4, '--sampling', 'plain');
     const weights = ['first', 'sampled', 'critic', 'plain'].map((name) => modelOf(name)['model.safetensors']);
     expect(new Set(weights).size).toBe(4);
@@ -339,7 +339,6 @@ describe('a stranger', () => {
     for (const option of [...options, ...more, 'force', 'json', 'out']) expect(stdout).toContain(`--${option}`);
     const words = stdout.replaceAll(/\s+/g, ' ');
     expect(words).toContain('texts in a step (default: 64)');
-    expect(words).toContain('class from a head, or from yes/no tokens (default: head)');
     expect(words).toMatch(/taken anew \(default: \d+ for binary-ppo, 1 for sft\)/);
     expect(words).toMatch(/minibatches in a refresh \(default: \d+ for binary-ppo, all for sft\)/);
     const help = await tsrl('--help');

@@ -15,7 +15,7 @@ const common = ['--batch-size', 16, '--max-length', 32, '--learning-rate', 3e-3,
 const ppo = ['--refreshes', 8, '--epochs', 2, '--refresh-batches', 1, '--threads', 1];
 const methods = {
   // sampled actions and a value head: every random stream and every column of the checkpoint has a part in it
-  'binary-ppo': [...ppo, '--actions', 'sample', '--baseline', 'valueHead'],
+  'binary-ppo': [...ppo, '--actions', 'sample', '--baseline', 'value-head'],
   sft: ['--epochs', 6, '--label-noise', 0.2, '--imbalance', 4, '--policy', 'verbalizer', '--threads', 2],
 };
 

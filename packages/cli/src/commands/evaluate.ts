@@ -3,7 +3,7 @@ import { binaryMetrics } from '@tsrl/evaluation';
 import { type BackendName, useBackend } from '@tsrl/tensor';
 import { tokenize } from '../prepare-data.js';
 import { readSavedModel } from '../saved-model.js';
-import { threadCount } from '../settings.js';
+import { threadCount } from '../settings/index.js';
 import { scoreSaved } from '../workers.js';
 
 export interface EvaluateArguments {

@@ -2,7 +2,7 @@ import { DataError, sigmoid } from '@tsrl/core';
 import { loadTexts } from '@tsrl/data/node';
 import { type BackendName, useBackend } from '@tsrl/tensor';
 import { readSavedModel } from '../saved-model.js';
-import { threadCount } from '../settings.js';
+import { threadCount } from '../settings/index.js';
 import { scoreSaved } from '../workers.js';
 
 export interface PredictArguments {

@@ -5,11 +5,11 @@ import { useBackend } from '@tsrl/tensor';
 import { writeFileAtomically } from '@tsrl/training/node';
 import pc from 'picocolors';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { damageAndSplit, type RunData, sizeOf, tokenizeRun } from '../prepare-data.js';
+import { damageAndSplit, noDamage, type RunData, sizeOf, tokenizeRun } from '../prepare-data.js';
 import type { ReportRun } from '../result.js';
 import { claimRunDirectory, configurationIn } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
-import { completeSettings } from '../settings.js';
+import { completeSettings } from '../settings/index.js';
 import { printComparison } from '../tables.js';
 import { trainRun } from '../train-run.js';
 
@@ -37,7 +37,7 @@ export async function quickstartCommand(
   const { prior, labelNoise } = SIZE;
   const examples = supportTriage(SIZE.train, root.fork('train'), { prior });
   const test = supportTriage(SIZE.test, root.fork('test'), { prior });
-  const damaged = damageAndSplit(examples, undefined, { labelNoise, imbalance: null }, root.fork('damage'));
+  const damaged = damageAndSplit(examples, undefined, { ...noDamage, labelNoise }, root.fork('damage'));
   const data: RunData = { ...damaged, test };
   const backend = await useBackend('auto');
   screen.say(introduction(data, test, backend));
@@ -47,7 +47,7 @@ export async function quickstartCommand(
     const texts = data.train.map(({ text }) => text);
     const language = await makeLanguageModel(undefined, texts, root);
     const damage = { labelNoise, imbalance: (1 - prior) / prior };
-    const settings = completeSettings({ ...SHARED, ...damage, method, seed }, { trainable: 0, minorityShare: prior });
+    const settings = completeSettings({ ...SHARED, ...damage, method, seed }, { parameters: 0, minorityShare: prior });
     const shown = settings.sampling === 'balanced' ? 0.5 : sizeOf(data.train).positives / data.train.length;
     const policy = makePolicy(language, settings, { prior: shown, rng: root.fork('policy') });
     const configuration: Json = { ...settings, backend, data: SIZE };

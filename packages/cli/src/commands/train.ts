@@ -2,10 +2,16 @@ import { basename, relative, resolve, sep } from 'node:path';
 import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { useBackend } from '@tsrl/tensor';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { type DataFiles, fingerprint, loadRunData, modelFingerprint, tokenizeRun } from '../prepare-data.js';
+import { type DataFiles, fingerprint, loadRunData, modelFingerprint, noDamage, tokenizeRun } from '../prepare-data.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
-import { checkSettings, completeSettings, type GivenSettings } from '../settings.js';
+import {
+  checkSettings,
+  completeSettings,
+  expectConsistent,
+  type GivenSettings,
+  warningsOf,
+} from '../settings/index.js';
 import { printResult } from '../tables.js';
 import { count, trainRun } from '../train-run.js';
 
@@ -27,19 +33,20 @@ export async function trainCommand(
 ): Promise<void> {
   // Everything that can be wrong with the input is found before the run's directory is touched.
   checkSettings(given);
+  expectConsistent(given);
   checkArguments(args);
   const seed = given.seed ?? 0;
   const root = createRng(seed);
-  const damage = { labelNoise: given.labelNoise ?? 0, imbalance: given.imbalance ?? null };
-  const data = await loadRunData(args, damage, root.fork('data'));
+  const data = await loadRunData(args, { ...noDamage, ...given }, root.fork('data'));
   const backend = await useBackend(given.backend);
   const texts = data.train.map(({ text }) => text);
   const language = await makeLanguageModel(args.model, texts, root);
 
   const positives = data.train.filter(({ label }) => label === 1).length;
   const minority = Math.min(positives, data.train.length - positives) / data.train.length;
-  const settings = completeSettings(given, { trainable: parameters(language.model.weights), minorityShare: minority });
-  const prior = settings.sampling === 'balanced' ? 0.5 : positives / data.train.length;
+  const facts = { parameters: parameters(language.model.weights), minorityShare: minority };
+  const settings = completeSettings(given, facts);
+  const prior = settings.sampling === 'plain' ? positives / data.train.length : 0.5;
   const policy = makePolicy(language, settings, { prior, rng: root.fork('policy') });
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
@@ -55,6 +62,7 @@ export async function trainCommand(
     textColumn: args.textColumn ?? 'text',
     labelColumn: args.labelColumn ?? 'label',
   };
+  for (const warning of warningsOf(settings)) screen.say(`warning: ${warning}`);
   const directory = await claimRunDirectory(args.out, configuration, args);
   screen.say(
     `${settings.method} on ${count(data.train.length, 'text')} (${positives} of class 1), ` +
