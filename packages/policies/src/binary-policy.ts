@@ -36,16 +36,23 @@ export interface HeadForm extends SharedForm {
 
 export interface VerbalizerForm extends SharedForm {
   readonly form: 'verbalizer';
-  /** Ids of the tokens that mean class 1, and class 0. */
-  readonly yes: readonly number[];
-  readonly no: readonly number[];
+  /** The words that mean class 1, and class 0: the id of a token, or the ids of several. */
+  readonly yes: readonly VerbalizerWord[];
+  readonly no: readonly VerbalizerWord[];
   /** The prompt, with `{text}` where the text stands; the answer token comes next. */
   readonly template: string;
   readonly aggregate: 'logsumexp' | 'max' | 'mean';
   readonly temperature: number;
-  /** Subtracted from the log-odds: contextual calibration. */
+  /** Subtracted from the log-odds: see `contextualBias`. */
   readonly logitBias: number;
+  /** Whether the score of a word is divided by the number of its tokens. */
+  readonly normalizeLength: boolean;
+  /** Whether the two classes are all there is. `false`: `score` gives the probability that there is an answer at all. */
+  readonly renormalize: boolean;
 }
+
+/** A word as the tokens that spell it: one id, or two and more. */
+export type VerbalizerWord = number | readonly number[];
 
 /** How a head starts. */
 export interface HeadInit {
@@ -100,9 +107,13 @@ export function trainableWeights(model: LanguageModel['model'], withOutput: bool
 }
 
 /** @throws OptionError when `maxLength` is no length that the model can read */
-export function expectMaxLength(who: string, maxLength: number, { config }: LanguageModel['model']): void {
-  if (!(Number.isSafeInteger(maxLength) && maxLength > 0 && maxLength <= config.maxPositions)) {
-    throw new OptionError(who, 'maxLength', `an integer from 1 to ${config.maxPositions}`, maxLength);
+export function expectMaxLength(
+  who: string,
+  maxLength: number,
+  { config: { maxPositions } }: { readonly config: { readonly maxPositions: number } },
+): void {
+  if (!(Number.isSafeInteger(maxLength) && maxLength > 0 && maxLength <= maxPositions)) {
+    throw new OptionError(who, 'maxLength', `an integer from 1 to ${maxPositions}`, maxLength);
   }
 }
 

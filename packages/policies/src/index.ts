@@ -1,7 +1,16 @@
 export { type Bert, type BertBatch, createBert } from './bert.js';
 export { type BertConfig, bertConfigJson, type PoolingOptions, parseBertConfig } from './bert-config.js';
 export { bertShapes } from './bert-weights.js';
-export type { HeadForm, HeadInit, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
+export type {
+  HeadForm,
+  HeadInit,
+  PolicyForm,
+  SharedForm,
+  TextPolicy,
+  VerbalizerForm,
+  VerbalizerWord,
+} from './binary-policy.js';
+export { contentFreeTexts, contextualBias } from './contextual-bias.js';
 export {
   type FeaturePolicy,
   type FeaturePolicyOptions,

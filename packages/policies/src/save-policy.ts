@@ -109,6 +109,7 @@ function checkForm(form: JsonObject, file: string): void {
   const check = checker(form, file);
   const isBoolean = (x: unknown): boolean => typeof x === 'boolean';
   const isIds = (x: unknown): boolean => Array.isArray(x) && x.every((id) => Number.isSafeInteger(id));
+  const isWords = (x: unknown): boolean => Array.isArray(x) && x.every((word) => isIds([word]) || isIds(word));
   check('form', "'head' or 'verbalizer'", (x) => x === 'head' || x === 'verbalizer');
   const shared: readonly (keyof SharedForm)[] = ['valueHead', 'detachValueFeatures'];
   for (const name of shared) check(name, 'true or false', isBoolean);
@@ -119,7 +120,10 @@ function checkForm(form: JsonObject, file: string): void {
   const lists: readonly (keyof VerbalizerForm)[] = ['yes', 'no'];
   const numbers: readonly (keyof VerbalizerForm)[] = ['temperature', 'logitBias'];
   const strings: readonly (keyof VerbalizerForm)[] = ['template', 'aggregate'];
-  for (const name of lists) check(name, 'a list of token ids', isIds);
+  // What was saved before there were words of several tokens has neither, and means the defaults.
+  const younger: readonly (keyof VerbalizerForm)[] = ['normalizeLength', 'renormalize'];
+  for (const name of lists) check(name, 'a list of words, each a token id or a list of them', isWords);
+  for (const name of younger) check(name, 'true or false', (x) => x === undefined || isBoolean(x));
   for (const name of numbers) check(name, 'a number', (x) => typeof x === 'number');
   for (const name of strings) check(name, 'a string', (x) => typeof x === 'string');
 }

@@ -9,31 +9,46 @@ import {
   type TextPolicy,
   trainableWeights,
   type VerbalizerForm,
+  type VerbalizerWord,
   valuesOf,
 } from './binary-policy.js';
 import type { Llama } from './llama.js';
 import type { LanguageModel } from './load.js';
-import { expectOpenEnd, fillTemplate, verbalizerIds } from './verbalizer-prompt.js';
+import { expectOpenEnd, fillTemplate } from './verbalizer-prompt.js';
+import { type WordScores, wordScores } from './verbalizer-scores.js';
+import { answerPlan, verbalizerWords, wordsOf } from './verbalizer-words.js';
 
 export interface VerbalizerPolicyOptions
   extends HeadInit,
     Partial<Omit<VerbalizerForm, 'form' | 'yes' | 'no' | 'template'>>,
     Pick<VerbalizerForm, 'template'> {
-  /** Words that mean class 1 and class 0: each one token of the tokenizer, as a text, as it is spelled, or as its id. */
-  readonly yes: readonly (string | number)[];
-  readonly no: readonly (string | number)[];
+  /** Words that mean class 1 and class 0: each as a text, as it is spelled in the vocabulary, or as its id or ids. */
+  readonly yes: readonly (string | VerbalizerWord)[];
+  readonly no: readonly (string | VerbalizerWord)[];
 }
 
 /**
- * Yes/no tokens of a causal language model: with x the logits after the last token of the prompt,
+ * Yes/no words of a causal language model: with s_w = log p(w | prompt), the sum of the log-probabilities of the tokens
+ * of w (divided by their number with `normalizeLength`),
  *
- *   l_c = logsumexp of x over the tokens of class c (or their max, or mean),   z = (l₁ − l₀) / temperature − logitBias
+ *   l_c = logsumexp of s over the words of class c (or their max, or mean),   z = (l₁ − l₀) / temperature − logitBias
  *
- * Only the rows of the output projection that belong to these tokens are multiplied; {@link verbalizerMass} looks at
- * the whole vocabulary. `encode` puts the text into the template and, when that is longer than `maxLength`, cuts the
- * end of the text, never the template.
+ * What normalises the first token is the same for all words and cancels in z, so where every word is one token only
+ * the rows of the output projection that belong to them are multiplied. Words of several tokens cost a pass over the
+ * prompt for each beginning that they do not share (one for "very good" and "very bad", two for "un likely" and
+ * "prob able"), and their further tokens the whole vocabulary at one state each.
  *
- * @throws OptionError when the model is an encoder, a word is not one token, the classes are empty or overlap, or an option is out of range
+ * `encode` puts the text into the template and, when that is longer than `maxLength`, cuts the end of the text, never
+ * the template. Words are encoded by themselves, not together with the end of the template.
+ *
+ * With `renormalize: false`, `score` gives `logMass` when asked: log Σ_w p(w | prompt) over the words of both classes,
+ * so that exp(logMass) sigmoid(±z) is what the model itself says of the classes if `aggregate` is logsumexp,
+ * `temperature` 1, `logitBias` 0 and lengths are not normalised, and the rest is the probability of another answer. It
+ * looks at the whole vocabulary. The sum is of what excludes each other, because no word may begin another; an answer
+ * that begins with a word counts as the word.
+ *
+ * @throws OptionError when the model is an encoder, a class is empty, a word begins another, or an option is out of
+ * range; by `score`, when `logMass` is asked for without `renormalize: false`
  */
 export function verbalizerPolicy(
   language: LanguageModel,
@@ -44,6 +59,8 @@ export function verbalizerPolicy(
     aggregate = 'logsumexp',
     temperature = 1,
     logitBias = 0,
+    normalizeLength = false,
+    renormalize = true,
     valueHead = false,
     detachValueFeatures = true,
     rng,
@@ -64,31 +81,39 @@ export function verbalizerPolicy(
     throw new OptionError('verbalizerPolicy', 'template', 'a text with {text} in it, once', template);
   }
   expectOpenEnd(tokenizer);
-  const classes = verbalizerIds(language, yes, no);
   const form: VerbalizerForm = {
     form: 'verbalizer',
-    ...classes,
+    ...verbalizerWords(language, { yes, no }),
     template,
     aggregate,
     temperature,
     logitBias,
+    normalizeLength,
+    renormalize,
     valueHead,
     detachValueFeatures,
   };
+  const plan = answerPlan(wordsOf(form));
   const head = createHead(valueHead ? ['value'] : [], model.config.hiddenSize, {}, { rng, weights, scope });
 
   return {
     variables: [...trainableWeights(model, true), ...head.values()],
-    score: (tokens, { values = false } = {}) =>
-      tf.tidy(() => {
-        const h = model.lastHidden(tokens);
-        const ids = tf.tensor1d(Int32Array.of(...classes.yes, ...classes.no), 'int32');
-        const rows = tf.gather(model.output as tf.Tensor as tf.Tensor2D, ids);
-        const logits = verbalizerLogits(tf.matMul(h, rows, false, true), classes.yes.length, form);
-        return values ? { logits, values: valuesOf('verbalizerPolicy', form, head, h) } : { logits };
-      }),
+    score(tokens, { values = false, logMass = false } = {}) {
+      if (logMass && renormalize) {
+        throw new OptionError('verbalizerPolicy', 'renormalize', 'false when logMass is asked for', renormalize);
+      }
+      return tf.tidy(() => {
+        const words = wordScores(model, tokens, plan);
+        const scores = normalizeLength ? perToken(words, plan.lengths) : words.scores;
+        return {
+          logits: verbalizerLogits(scores, form.yes.length, form),
+          ...(values && { values: valuesOf('verbalizerPolicy', form, head, words.state) }),
+          ...(logMass && { logMass: logMassOf(words) }),
+        };
+      });
+    },
     encode(text, maxLength) {
-      expectMaxLength('verbalizerPolicy', maxLength, model);
+      expectMaxLength('verbalizerPolicy', maxLength, { config: { maxPositions: longestPrompt(language, form) } });
       return expectTokens(tokenizer.file, fillTemplate(template, text, maxLength, tokenizer));
     },
     language,
@@ -98,36 +123,53 @@ export function verbalizerPolicy(
   };
 }
 
+/** Tokens of a prompt, so that the longest word finds place behind it but for its last token. */
+export function longestPrompt({ model }: LanguageModel, form: Pick<VerbalizerForm, 'yes' | 'no'>): number {
+  const { yes, no } = wordsOf(form);
+  return model.config.maxPositions - Math.max(...[...yes, ...no].map(({ length }) => length - 1));
+}
+
+/** [B, K]: log-probabilities of words over the number of their tokens, but for a constant of each row. */
+function perToken({ scores, logNormalizer }: WordScores, lengths: Float32Array): tf.Tensor2D {
+  const uneven = lengths.some((length) => length !== lengths[0]); // else the normaliser cancels as ever
+  const logProbs = uneven ? tf.sub(scores, tf.expandDims(logNormalizer(), 1)) : scores;
+  return tf.div(logProbs, tf.tensor1d(lengths));
+}
+
+/** [B]: log of the sum of the probabilities of all words, not above 0 by rounding. */
+function logMassOf({ scores, logNormalizer }: WordScores): tf.Tensor1D {
+  return tf.minimum(tf.sub(tf.logSumExp(scores, 1), logNormalizer()), 0);
+}
+
 /**
- * Log-odds of class 1 from the logits of the verbaliser tokens, [B, k] with those of class 1 first (core.md, 2.6).
+ * Log-odds of class 1 from the scores of the words (of single tokens, their logits), [B, k] with those of class 1 first
+ * (core.md, 2.6).
  */
 export function verbalizerLogits(
-  tokenLogits: tf.Tensor2D,
-  yesTokens: number,
+  scores: tf.Tensor2D,
+  yesWords: number,
   { aggregate, temperature, logitBias }: Pick<VerbalizerForm, 'aggregate' | 'temperature' | 'logitBias'>,
 ): tf.Tensor1D {
   return tf.tidy(() => {
-    const count = tokenLogits.shape[1];
-    const [ones, zeros] = tf.split(tokenLogits, [yesTokens, count - yesTokens], 1) as [tf.Tensor2D, tf.Tensor2D];
-    const score = aggregates[aggregate];
-    return tf.sub(tf.div(tf.sub(score(ones), score(zeros)), temperature), logitBias);
+    const count = scores.shape[1];
+    const [ones, zeros] = tf.split(scores, [yesWords, count - yesWords], 1) as [tf.Tensor2D, tf.Tensor2D];
+    const together = aggregates[aggregate];
+    return tf.sub(tf.div(tf.sub(together(ones), together(zeros)), temperature), logitBias);
   });
 }
 
 /**
- * [B]: the probability that the next token is a verbaliser at all,
+ * [B]: the probability that the answer is a verbaliser at all, exp(logMass) of {@link verbalizerPolicy}: for words of one
+ * token
  *
- *   exp(logsumexp of x over both classes − logsumexp of x over the vocabulary)
+ *   exp(logsumexp of x over both classes − logsumexp of x over the vocabulary),   x the logits behind the prompt
  *
- * Below about 0.5 the prompt does not ask for these words. Not part of `score`, because it needs the whole vocabulary.
+ * Below about 0.5 the prompt does not ask for these words.
  */
 export function verbalizerMass(policy: TextPolicy<VerbalizerForm>, tokens: TokenBatch): tf.Tensor1D {
   return tf.tidy(() => {
     const model = causalModel('verbalizerMass', policy.language);
-    const logits = model.logits(model.lastHidden(tokens));
-    const ids = tf.tensor1d(Int32Array.of(...policy.form.yes, ...policy.form.no), 'int32');
-    const chosen = tf.gather(logits, ids, 1);
-    return tf.exp(tf.sub(tf.logSumExp(chosen, 1), tf.logSumExp(logits, 1)));
+    return tf.exp(logMassOf(wordScores(model, tokens, answerPlan(wordsOf(policy.form)))));
   });
 }
 
@@ -142,8 +184,8 @@ function causalModel(who: string, { model }: LanguageModel): Llama {
   );
 }
 
-const aggregates: Readonly<Record<VerbalizerForm['aggregate'], (logits: tf.Tensor2D) => tf.Tensor1D>> = {
-  logsumexp: (logits) => tf.logSumExp(logits, 1),
-  max: (logits) => tf.max(logits, 1),
-  mean: (logits) => tf.mean(logits, 1),
+const aggregates: Readonly<Record<VerbalizerForm['aggregate'], (scores: tf.Tensor2D) => tf.Tensor1D>> = {
+  logsumexp: (scores) => tf.logSumExp(scores, 1),
+  max: (scores) => tf.max(scores, 1),
+  mean: (scores) => tf.mean(scores, 1),
 };

@@ -366,7 +366,10 @@ describe('saved policies', () => {
       [{ policy: { ...good.policy, form: 'tail' } }, `form must be 'head' or 'verbalizer'; got "tail"`],
       [{ policy: { ...good.policy, valueHead: 'no' } }, 'valueHead must be true or false; got "no"'],
       [{ policy: { ...good.policy, trainable: null } }, `trainable must be 'full' or 'head'; got null`],
-      [{ policy: { ...verbalizer, yes: 'y' } }, 'yes must be a list of token ids; got "y"'],
+      [
+        { policy: { ...verbalizer, yes: 'y' } },
+        'yes must be a list of words, each a token id or a list of them; got "y"',
+      ],
       [{ policy: { ...verbalizer, yes: [1], no: [2] } }, 'temperature must be a number; got undefined'],
     ] as const) {
       await writeFile(file, JSON.stringify({ ...good, ...changes }));
