@@ -5,7 +5,9 @@ import type { BertConfig } from './bert-config.js';
 import { bertShapes } from './bert-weights.js';
 import { bidirectionalAttention } from './bidirectional-attention.js';
 import type { LlamaOptions } from './llama.js';
+import type { Lora } from './lora.js';
 import { namedVariables, type WeightSource } from './named-variables.js';
+import { type Project, projector } from './projections.js';
 import { expectIds, expectLengths } from './token-batch.js';
 
 /** Token ids, and to which of two texts each belongs. */
@@ -23,15 +25,15 @@ export interface Bert {
   /**
    * float32 [B, S, H]: the hidden states of the last layer. No state of a token depends on the padding behind the row,
    * nor on how long it is; what stands at the padding is finite and meaningless. Padding ids must lie in the
-   * vocabulary.
+   * vocabulary. With adapters the projections are frozen.
    */
-  hidden(tokens: BertBatch): tf.Tensor3D;
+  hidden(tokens: BertBatch, lora?: Lora): tf.Tensor3D;
   /**
    * float32 [B, H]: one vector of each text, by the pooling of the configuration,
    *
    *   h = mean of the states of the tokens, or the state of the first;   h / max(‖h‖, 1e-12) when normalised
    */
-  pooled(tokens: BertBatch): tf.Tensor2D;
+  pooled(tokens: BertBatch, lora?: Lora): tf.Tensor2D;
   /** Frees the weights. */
   dispose(): void;
 }
@@ -53,23 +55,6 @@ export function createBert(config: BertConfig, weights: WeightSource, { scope = 
   const matrix = (name: string): tf.Tensor2D => variables.get(name) as tf.Tensor as tf.Tensor2D;
   const norm = (x: tf.Tensor2D, name: string): tf.Tensor2D =>
     layerNorm(x, vector(`${name}.weight`), vector(`${name}.bias`), { epsilon: config.layerNormEpsilon });
-  const affine = (x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D =>
-    tf.fused.matMul({ a: x, b: weight, transposeB: true, bias }) as tf.Tensor2D;
-  const project = (x: tf.Tensor2D, name: string): tf.Tensor2D =>
-    affine(x, matrix(`${name}.weight`), vector(`${name}.bias`));
-
-  /** The three projections of a layer as one product. */
-  const projectAll = (x: tf.Tensor2D, at: string): tf.Tensor2D => {
-    const names = ['query', 'key', 'value'].map((part) => `${at}.attention.self.${part}`);
-    return affine(
-      x,
-      tf.concat2d(
-        names.map((name) => matrix(`${name}.weight`)),
-        0,
-      ),
-      tf.concat1d(names.map((name) => vector(`${name}.bias`))),
-    );
-  };
 
   const embed = ({ ids, tokenTypes }: BertBatch): tf.Tensor2D => {
     const [batch, length] = ids.shape;
@@ -82,7 +67,7 @@ export function createBert(config: BertConfig, weights: WeightSource, { scope = 
   };
 
   /** [B · S, H] */
-  const states = (tokens: BertBatch): tf.Tensor2D => {
+  const states = (project: Project, tokens: BertBatch): tf.Tensor2D => {
     const [batch, length] = tokens.ids.shape;
     const padding = tf.mul(tf.sub(1, isToken(tokens)), -1e9);
     const sizes = { batch, length, heads };
@@ -92,11 +77,15 @@ export function createBert(config: BertConfig, weights: WeightSource, { scope = 
       const from = x;
       x = tf.tidy(() => {
         const at = `encoder.layer.${layer}`;
-        const mixed = bidirectionalAttention(projectAll(from, at), mask, sizes);
-        const attended: tf.Tensor2D = tf.add(from, project(mixed, `${at}.attention.output.dense`));
+        const mixed = bidirectionalAttention(
+          project(from, `${at}.attention.self`, 'query', 'key', 'value'),
+          mask,
+          sizes,
+        );
+        const attended: tf.Tensor2D = tf.add(from, project(mixed, at, 'attention.output.dense'));
         const middle = norm(attended, `${at}.attention.output.LayerNorm`);
-        const wide = gelu(project(middle, `${at}.intermediate.dense`), { approximate: config.geluApproximate });
-        return norm(tf.add(middle, project(wide, `${at}.output.dense`)), `${at}.output.LayerNorm`);
+        const wide = gelu(project(middle, at, 'intermediate.dense'), { approximate: config.geluApproximate });
+        return norm(tf.add(middle, project(wide, at, 'output.dense')), `${at}.output.LayerNorm`);
       });
     }
     return x;
@@ -115,14 +104,15 @@ export function createBert(config: BertConfig, weights: WeightSource, { scope = 
     family: 'bert',
     config,
     weights: variables,
-    hidden(tokens) {
+    hidden(tokens, lora) {
       check(tokens);
-      return tf.tidy(() => tf.reshape(states(tokens), [...tokens.ids.shape, hiddenSize]));
+      return tf.tidy(() => tf.reshape(states(projector(variables, lora), tokens), [...tokens.ids.shape, hiddenSize]));
     },
-    pooled(tokens) {
+    pooled(tokens, lora) {
       check(tokens);
       return tf.tidy(() => {
-        const all: tf.Tensor3D = tf.reshape(states(tokens), [...tokens.ids.shape, hiddenSize]);
+        const x = states(projector(variables, lora), tokens);
+        const all: tf.Tensor3D = tf.reshape(x, [...tokens.ids.shape, hiddenSize]);
         const pooled = poolers[config.pooling](all, tokens);
         return config.normalize ? toUnitLength(pooled) : pooled;
       });

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { DataError, OptionError, type Rng } from '@tsrl/core';
 import { type BinaryPolicy, stopGradient } from '@tsrl/tensor';
 import type { LanguageModel } from './load.js';
+import type { Lora } from './lora.js';
 import { namedVariables, type WeightSource } from './named-variables.js';
 
 /** A classifier of texts: a language model with one of the two policy forms over it (core.md, 2.6). */
@@ -13,7 +14,9 @@ export interface TextPolicy<Form extends PolicyForm = PolicyForm> extends Binary
   readonly form: Form;
   /** The variables beyond the language model, by the name under which they are saved. */
   readonly head: ReadonlyMap<string, tf.Variable>;
-  /** Frees the head; the language model belongs to whoever made it. */
+  /** The adapters of the language model, where they train in place of its weights. */
+  readonly lora?: Lora;
+  /** Frees the head and the adapters; the language model belongs to whoever made it. */
   dispose(): void;
 }
 
@@ -30,8 +33,11 @@ export interface SharedForm {
 
 export interface HeadForm extends SharedForm {
   readonly form: 'head';
-  /** `full`: everything trains. `head`: the language model is frozen and runs outside the tape. */
-  readonly trainable: 'full' | 'head';
+  /**
+   * `full`: everything trains. `head`: the language model is frozen and runs outside the tape. `lora`: it is frozen, and
+   * low-rank adapters of its projections train with the head.
+   */
+  readonly trainable: 'full' | 'head' | 'lora';
 }
 
 export interface VerbalizerForm extends SharedForm {

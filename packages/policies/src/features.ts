@@ -4,11 +4,12 @@ import type { TokenBatch } from '@tsrl/tensor';
 import { expectMaxLength, expectTokens } from './binary-policy.js';
 import { encodeTruncated } from './encode-truncated.js';
 import type { LanguageModel } from './load.js';
+import type { Lora } from './lora.js';
 import { tokenBatch } from './token-batch.js';
 
 /** float32 [B, H]: the vector that a head reads, at the last token of a decoder, pooled by an encoder. */
-export function featuresOf(model: LanguageModel['model'], tokens: TokenBatch): tf.Tensor2D {
-  return model.family === 'llama' ? model.lastHidden(tokens) : model.pooled(tokens);
+export function featuresOf(model: LanguageModel['model'], tokens: TokenBatch, lora?: Lora): tf.Tensor2D {
+  return model.family === 'llama' ? model.lastHidden(tokens, lora) : model.pooled(tokens, lora);
 }
 
 export interface SequenceFeaturesOptions {

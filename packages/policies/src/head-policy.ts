@@ -15,10 +15,16 @@ import {
 import { encodeTruncated } from './encode-truncated.js';
 import { featuresOf } from './features.js';
 import type { LanguageModel } from './load.js';
+import { type Lora, type LoraOptions, toLora } from './lora.js';
 
 export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'form'>> {
   /** Where the bias starts: the log-odds of class 1 among the labels, when classes are not balanced. Default 0. */
   readonly bias?: number;
+  /**
+   * With `trainable: 'lora'`: how its adapters start, or adapters that were read from files, which the policy then
+   * owns. Default: rank 8, alpha 16, query and value; A is drawn by `rng`.
+   */
+  readonly lora?: LoraOptions | Lora | undefined;
 }
 
 /**
@@ -27,7 +33,8 @@ export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'for
  *
  *   z = w · h + b,   π(1 | x) = sigmoid(z),   V = v · h + c
  *
- * With `trainable: 'head'` the variables are w, b, v and c alone, and the language model runs outside the tape.
+ * With `trainable: 'head'` the variables are w, b, v and c alone, and the language model runs outside the tape. With
+ * `trainable: 'lora'` its adapters train besides (see `createLora`), and the model itself stays as it is.
  * The value head reads h without its gradient unless `detachValueFeatures` is false.
  * `encode` keeps as many tokens of a text as fit beside the special ones, which stay, as in `transformers`.
  *
@@ -43,24 +50,30 @@ export function headPolicy(
     detachValueFeatures = true,
     trainable = 'full',
     bias = 0,
+    lora: adapters,
     rng,
     weights,
     scope,
   }: HeadPolicyOptions = {},
 ): TextPolicy<HeadForm> {
-  if (trainable !== 'full' && trainable !== 'head') {
-    throw new OptionError('headPolicy', 'trainable', "'full' or 'head'", trainable);
+  if (!['full', 'head', 'lora'].includes(trainable)) {
+    throw new OptionError('headPolicy', 'trainable', "'full', 'head' or 'lora'", trainable);
+  }
+  if (adapters && trainable !== 'lora') {
+    throw new OptionError('headPolicy', 'trainable', "'lora' when there are options for it", trainable);
   }
   if (!Number.isFinite(bias)) throw new OptionError('headPolicy', 'bias', 'finite', bias);
   const { model, tokenizer } = language;
   const form: HeadForm = { form: 'head', valueHead, detachValueFeatures, trainable };
   const names = valueHead ? ['score', 'value'] : ['score'];
   const head = createHead(names, model.config.hiddenSize, { score: bias }, { rng, weights, scope });
+  const lora = trainable === 'lora' ? orFree(head, () => toLora(model, adapters, { rng, scope })) : undefined;
+  const backbone = trainable === 'full' ? trainableWeights(model, false) : [...(lora?.weights.values() ?? [])];
   const features = (tokens: TokenBatch): tf.Tensor2D =>
-    trainable === 'full' ? featuresOf(model, tokens) : withoutTape(() => featuresOf(model, tokens), tokens.ids);
+    trainable === 'head' ? withoutTape(() => featuresOf(model, tokens), tokens.ids) : featuresOf(model, tokens, lora);
 
   return {
-    variables: [...(trainable === 'full' ? trainableWeights(model, false) : []), ...head.values()],
+    variables: [...backbone, ...head.values()],
     score: (tokens, { values = false } = {}) =>
       tf.tidy(() => {
         const h = features(tokens);
@@ -74,8 +87,22 @@ export function headPolicy(
     language,
     form,
     head,
-    dispose: () => tf.dispose([...head.values()]),
+    ...(lora && { lora }),
+    dispose() {
+      tf.dispose([...head.values()]);
+      lora?.dispose();
+    },
   };
+}
+
+/** What `make` gives; when it throws, the variables that were made before it are freed. */
+function orFree<T>(made: ReadonlyMap<string, tf.Variable>, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    tf.dispose([...made.values()]);
+    throw error;
+  }
 }
 
 /** Computes without recording; a gradient that is asked for outside `variables` is an error. */

@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { attentionAt, causalAttention, rmsNorm, swiglu, type TokenBatch } from '@tsrl/tensor';
 import type { LlamaConfig } from './llama-config.js';
 import { EMBEDDING, llamaShapes } from './llama-weights.js';
+import type { Lora } from './lora.js';
 import { namedVariables, type WeightSource } from './named-variables.js';
+import { type Project, projector } from './projections.js';
 import { expectIds, expectLengths } from './token-batch.js';
 
 /** A decoder-only transformer of the Llama family: its weights as named variables, and the forward pass over them. */
@@ -16,13 +18,14 @@ export interface Llama {
    *
    * Rows are padded on the right and attention looks only back, so no state of a real token sees the padding and no
    * padding mask is needed; what stands at the padding is meaningless. Padding ids must lie in the vocabulary.
+   * With adapters the projections are frozen.
    */
-  hidden(ids: tf.Tensor2D): tf.Tensor3D;
+  hidden(ids: tf.Tensor2D, lora?: Lora): tf.Tensor3D;
   /**
    * float32 [B, H]: the hidden state of the last token of each row. The last layer is computed there only, which saves
    * most of one layer of {@link hidden}.
    */
-  lastHidden(tokens: TokenBatch): tf.Tensor2D;
+  lastHidden(tokens: TokenBatch, lora?: Lora): tf.Tensor2D;
   /** float32 [N, V]: logits over the vocabulary from hidden states [N, H]. */
   logits(hidden: tf.Tensor2D): tf.Tensor2D;
   /** The output projection [V, H]: the embedding when the two are tied. */
@@ -56,34 +59,35 @@ export function createLlama(config: LlamaConfig, weights: WeightSource, { scope 
   const matrix = (name: string): tf.Tensor2D => weight(name) as tf.Tensor as tf.Tensor2D;
   const norm = (x: tf.Tensor2D, name: string): tf.Tensor2D =>
     rmsNorm(x, vector(name), { epsilon: config.rmsNormEpsilon });
-  const project = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, matrix(name), false, true);
   const { heads, keyValueHeads } = config;
   const attentionOptions = { heads, keyValueHeads, rotary: { theta: config.ropeTheta } };
-  const projection = (at: string, of: string): tf.Tensor2D => matrix(`${at}.self_attn.${of}_proj.weight`);
 
-  /** Attention before its output projection, [B·S, H] to [B·S, heads·d]: the three projections are one product. */
-  const attend = (x: tf.Tensor2D, length: number, at: string): tf.Tensor2D => {
-    const all: tf.Tensor2D = tf.concat([projection(at, 'q'), projection(at, 'k'), projection(at, 'v')]);
-    return causalAttention(tf.matMul(x, all, false, true), { ...attentionOptions, length });
-  };
+  /** Attention before its output projection, [B·S, H] to [B·S, heads·d]. */
+  const attend = (project: Project, x: tf.Tensor2D, length: number, at: string): tf.Tensor2D =>
+    causalAttention(project(x, `${at}.self_attn`, 'q_proj', 'k_proj', 'v_proj'), { ...attentionOptions, length });
 
   /** The same for the token at position `positions[b]` of each row, which is row `rows[b]` of `x`: [B, heads·d]. */
-  const attendAt = (x: tf.Tensor2D, rows: tf.Tensor1D, positions: tf.Tensor1D, at: string): tf.Tensor2D => {
-    const query: tf.Tensor2D = tf.matMul(tf.gather(x, rows), projection(at, 'q'), false, true);
-    const seen: tf.Tensor2D = tf.concat([projection(at, 'k'), projection(at, 'v')]);
-    return attentionAt(query, tf.matMul(x, seen, false, true), positions, attentionOptions);
+  const attendAt = (
+    project: Project,
+    x: tf.Tensor2D,
+    rows: tf.Tensor1D,
+    positions: tf.Tensor1D,
+    at: string,
+  ): tf.Tensor2D => {
+    const query = project(tf.gather(x, rows), `${at}.self_attn`, 'q_proj');
+    return attentionAt(query, project(x, `${at}.self_attn`, 'k_proj', 'v_proj'), positions, attentionOptions);
   };
 
   /** What follows the attention of a layer: both residual sums. */
-  const finish = (x: tf.Tensor2D, mixed: tf.Tensor2D, at: string): tf.Tensor2D => {
-    const attended: tf.Tensor2D = tf.add(x, project(mixed, `${at}.self_attn.o_proj.weight`));
+  const finish = (project: Project, x: tf.Tensor2D, mixed: tf.Tensor2D, at: string): tf.Tensor2D => {
+    const attended: tf.Tensor2D = tf.add(x, project(mixed, `${at}.self_attn`, 'o_proj'));
     const wide = norm(attended, `${at}.post_attention_layernorm.weight`);
-    const fed = swiglu(project(wide, `${at}.mlp.gate_proj.weight`), project(wide, `${at}.mlp.up_proj.weight`));
-    return tf.add(attended, project(fed, `${at}.mlp.down_proj.weight`));
+    const fed = swiglu(project(wide, `${at}.mlp`, 'gate_proj'), project(wide, `${at}.mlp`, 'up_proj'));
+    return tf.add(attended, project(fed, `${at}.mlp`, 'down_proj'));
   };
 
   /** The residual stream [B·S, H] behind the first `layers` layers. */
-  const stream = (ids: tf.Tensor2D, layers: number): tf.Tensor2D => {
+  const stream = (project: Project, ids: tf.Tensor2D, layers: number): tf.Tensor2D => {
     const [batch, length] = ids.shape;
     let x = tf.gather(matrix(EMBEDDING), tf.reshape(ids, [batch * length]));
     for (let layer = 0; layer < layers; layer++) {
@@ -91,7 +95,7 @@ export function createLlama(config: LlamaConfig, weights: WeightSource, { scope 
       x = tf.tidy(() => {
         const at = `model.layers.${layer}`;
         const normed = norm(from, `${at}.input_layernorm.weight`);
-        return finish(from, attend(normed, length, at), at);
+        return finish(project, from, attend(project, normed, length, at), at);
       });
     }
     return x;
@@ -102,19 +106,21 @@ export function createLlama(config: LlamaConfig, weights: WeightSource, { scope 
     config,
     weights: variables,
     output,
-    hidden(ids) {
+    hidden(ids, lora) {
       expectIds('llama', ids, config.maxPositions);
-      return tf.tidy(() =>
-        tf.reshape(norm(stream(ids, config.layers), 'model.norm.weight'), [...ids.shape, config.hiddenSize]),
-      );
+      return tf.tidy(() => {
+        const x = stream(projector(variables, lora), ids, config.layers);
+        return tf.reshape(norm(x, 'model.norm.weight'), [...ids.shape, config.hiddenSize]);
+      });
     },
-    lastHidden({ ids, lengths }) {
+    lastHidden({ ids, lengths }, lora) {
       expectIds('llama', ids, config.maxPositions);
       const [batch, length] = ids.shape;
       expectLengths('llama', lengths, batch);
       return tf.tidy(() => {
         const at = `model.layers.${config.layers - 1}`;
-        const x = stream(ids, config.layers - 1);
+        const project = projector(variables, lora);
+        const x = stream(project, ids, config.layers - 1);
         const normed = norm(x, `${at}.input_layernorm.weight`);
         const positions: tf.Tensor1D = tf.sub(lengths, tf.scalar(1, 'int32'));
         const starts = tf.tensor1d(
@@ -122,7 +128,8 @@ export function createLlama(config: LlamaConfig, weights: WeightSource, { scope 
           'int32',
         );
         const last: tf.Tensor1D = tf.add(starts, positions);
-        return norm(finish(tf.gather(x, last), attendAt(normed, last, positions, at), at), 'model.norm.weight');
+        const mixed = attendAt(project, normed, last, positions, at);
+        return norm(finish(project, tf.gather(x, last), mixed, at), 'model.norm.weight');
       });
     },
     logits: (states) => tf.matMul(states, output as tf.Tensor as tf.Tensor2D, false, true),
