@@ -62,5 +62,6 @@ export { signFlipTest } from './significance/sign-flip-test.js';
 export type { PermutationOptions, PermutationTest } from './significance/test-options.js';
 export { type WelchTest, welchTest } from './significance/welch-test.js';
 export { softmaxTemperature } from './softmax-temperature.js';
+export { type Suspect, suspects } from './suspects.js';
 export { temperature } from './temperature.js';
 export { type EstimatedNoiseRates, type TrustedLabels, trustedNoiseRates } from './trusted-noise-rates.js';
