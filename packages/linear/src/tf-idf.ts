@@ -53,7 +53,8 @@ export function fitTfIdf(
     }
   });
   if (found.size === 0) {
-    throw new DataError('fitTfIdf', `there is no word of two letters or more in the ${texts.length} texts`);
+    const rule = `a term is ${least} to ${most} words, a word two letters or digits at least`;
+    throw new DataError('fitTfIdf', `there is no term in the ${texts.length} texts; ${rule}`);
   }
   const terms = [...found.keys()].sort();
   const idf = terms.map((term) => Math.log((1 + texts.length) / (1 + (found.get(term)?.texts as number))) + 1);
