@@ -106,7 +106,7 @@ describe.skipIf(!existsSync(folder))('data of ../shared/data (skipped without it
       expect(createHash('sha256').update(model.tfIdf.terms.join('\n')).digest('hex')).toBe(wanted.hash);
       expectClose([sumOf(model.tfIdf.idf)], [wanted.idf], 1e-12);
       const rowsOf = tfIdf(model.tfIdf);
-      expectClose(sums(rowsOf(held.texts)), wanted.test, 1e-12);
+      expectClose(sums(rowsOf(held.texts)), wanted.rows, 1e-12);
       const probabilities = textClassifier(model)(held.texts);
       expect(metrics(probabilities, held.labels).map((x) => Math.round(1000 * x) / 1000)).toEqual(wanted.table);
       const moments = [probabilities.reduce((a, p) => a + p, 0), probabilities.reduce((a, p) => a + p * p, 0)];
