@@ -74,6 +74,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     bucketWindow: 4,
     scoreExamples: score,
     ...(pool && { compute: pool.compute }),
+    ...(settings.targetKl !== null && { targetKl: settings.targetKl }),
     ...(settings.patience !== null && { patience: settings.patience }),
     ...(store && { store }),
     ...(resume !== undefined && { resume }),

@@ -1,6 +1,6 @@
 import { type BinaryPpo, binaryPpo, type Supervised, supervised } from '@tsrl/binary-ppo';
 import { balancedClassWeights, effectiveClassWeights } from '@tsrl/data';
-import { binaryCrossEntropy } from '@tsrl/losses';
+import { makeLoss } from './make-loss.js';
 import { makeReward } from './make-reward.js';
 import type { TrainSettings } from './settings/index.js';
 
@@ -24,8 +24,8 @@ export type TrainMethod = BinaryPpo | Supervised;
 /** The method that the settings ask for. */
 export function makeMethod(settings: TrainSettings, facts: MethodFacts): TrainMethod {
   const classWeights = classWeightsOf(settings, facts.counts);
-  const loss = { smoothing: settings.labelSmoothing, classWeights };
-  if (settings.method === 'sft') return supervised(loss);
+  const loss = makeLoss(settings, facts, classWeights);
+  if (settings.method === 'sft') return { ...supervised(), loss };
   const { actions, samplesPerExample, normalize, advantageScale, clipLow, clipHigh } = settings;
   const { valueCoefficient, supervisedCoefficient, entropyCoefficient } = settings;
   const { rewardClip, advantageClip, dualClip } = settings;
@@ -41,7 +41,7 @@ export function makeMethod(settings: TrainSettings, facts: MethodFacts): TrainMe
     valueCoefficient,
     supervisedCoefficient,
     entropyCoefficient,
-    supervisedLoss: binaryCrossEntropy(loss),
+    supervisedLoss: loss,
     ...(rewardClip !== null && { rewardClip }),
     ...(advantageClip !== null && { advantageClip }),
     ...(dualClip !== null && { dualClip }),

@@ -14,6 +14,7 @@ import {
   probReward,
   surprise,
 } from '@tsrl/rewards';
+import { costsOf } from './decision.js';
 import type { NoiseFacts } from './make-method.js';
 import { hasCosts, type TrainSettings } from './settings/index.js';
 
@@ -23,15 +24,8 @@ export function makeReward(
   classWeights: readonly [number, number],
   noise: NoiseFacts | undefined,
 ): BinaryReward {
-  const { gainTruePositive, costFalseNegative, gainTrueNegative, costFalsePositive } = settings;
-  const costs = {
-    truePositive: gainTruePositive,
-    falseNegative: costFalseNegative,
-    trueNegative: gainTrueNegative,
-    falsePositive: costFalsePositive,
-  };
   const named = byName(settings, classWeights);
-  const reward = hasCosts(settings) ? costWeighted(named, costs) : named;
+  const reward = hasCosts(settings) ? costWeighted(named, costsOf(settings)) : named;
   if (settings.noiseCorrection === 'none') return reward;
   if (!noise)
     throw new OptionError('tsrl', '--noise-rates', `given for --noise-correction ${settings.noiseCorrection}`, noise);

@@ -6,6 +6,7 @@ import { DataError, type Rng } from '@tsrl/core';
 import { classCounts, flipLabels, type LabelledText, stratifiedSplit, subsampleToImbalance } from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
 import type { Examples } from '@tsrl/training';
+import { recordLines } from './record-lines.js';
 import type { DataSize } from './result.js';
 import type { TrainSettings } from './settings/index.js';
 
@@ -14,13 +15,19 @@ export interface DataFiles {
   readonly train: string;
   readonly test: string;
   readonly validation?: string | undefined;
+  readonly trusted?: string | undefined;
   readonly textColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
 }
 
+/** A text of the training file, and the line that it begins on. */
+export interface TrainingText extends LabelledText {
+  readonly line?: number;
+}
+
 /** What is trained, validated and tested on. */
 export interface RunData {
-  readonly train: readonly LabelledText[];
+  readonly train: readonly TrainingText[];
   readonly validation: readonly LabelledText[];
   readonly test: readonly LabelledText[];
   readonly flippedLabels: number;
@@ -41,8 +48,9 @@ export async function loadRunData(
 ): Promise<RunData> {
   const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
   const load = (file: string): Promise<LabelledText[]> => loadLabelledTexts(file, columns);
+  const lines = await recordLines(train);
   const given = {
-    train: await load(train),
+    train: (await load(train)).map((example, i): TrainingText => ({ ...example, line: lines[i] as number })),
     test: await load(test),
     validation: validation && (await load(validation)),
   };
@@ -68,7 +76,7 @@ function expectEnoughToSplit(examples: readonly LabelledText[], file: string, im
  * would be in life. A validation set of its own, and the test set, stay as they are.
  */
 export function damageAndSplit(
-  examples: readonly LabelledText[],
+  examples: readonly TrainingText[],
   validation: readonly LabelledText[] | undefined,
   { labelNoise, falsePositiveNoise, falseNegativeNoise, imbalance }: Damage,
   rng: Rng,

@@ -11,17 +11,20 @@ export interface RunDirectory {
   readonly checkpoint: string;
   readonly model: string;
   readonly report: string;
+  readonly suspects: string;
   /** Training begins or goes on: there is no result until it ends, and only this much history. */
   begin(history: readonly Evaluation[]): Promise<void>;
   /** Replaces the history by these lines. */
   setHistory(history: readonly Evaluation[]): Promise<void>;
   addToHistory(evaluation: Evaluation): Promise<void>;
   setReport(html: string): Promise<void>;
+  /** Training texts whose labels are doubtful, a line each. */
+  setSuspects(lines: readonly object[]): Promise<void>;
   /** Written last: a directory with a result holds a finished run. */
   setResult(result: RunResult): Promise<void>;
 }
 
-const OURS = ['result.json', 'history.jsonl', 'report.html', 'checkpoint', 'model', 'config.json'];
+const OURS = ['result.json', 'history.jsonl', 'report.html', 'checkpoint', 'model', 'config.json', 'suspects.jsonl'];
 
 /** What a killed process left: a model half written, beside its place. */
 const LEFT = /^\.model-\w{6}$/;
@@ -64,17 +67,20 @@ export async function claimRunDirectory(
 
   const history = join(path, 'history.jsonl');
   const report = join(path, 'report.html');
+  const suspects = join(path, 'suspects.jsonl');
   return {
     path,
     report,
+    suspects,
     checkpoint: join(path, 'checkpoint', 'checkpoint.safetensors'),
     model: join(path, 'model'),
     async begin(lines) {
-      for (const name of ['result.json', 'report.html']) await rm(join(path, name), { force: true });
+      for (const name of ['result.json', 'report.html', 'suspects.jsonl']) await rm(join(path, name), { force: true });
       await writeFileAtomically(history, lines.map(line).join(''));
     },
     setHistory: (lines) => writeFileAtomically(history, lines.map(line).join('')),
     addToHistory: (evaluation) => appendFile(history, line(evaluation)),
+    setSuspects: (records) => writeFileAtomically(suspects, records.map(line).join('')),
     setReport: (html) => writeFileAtomically(report, html),
     setResult: (result) => writeFileAtomically(join(path, 'result.json'), `${JSON.stringify(result, null, 2)}\n`),
   };
@@ -89,7 +95,7 @@ export async function configurationIn(path: string): Promise<Json | undefined> {
 const isRun = (configuration: Json | undefined): boolean =>
   typeof configuration === 'object' && configuration !== null && 'method' in configuration;
 
-const line = (evaluation: Evaluation): string => `${JSON.stringify(evaluation)}\n`;
+const line = (record: object): string => `${JSON.stringify(record)}\n`;
 
 async function firstOf(path: string): Promise<string | undefined> {
   for (const name of OURS) if (await stat(join(path, name)).catch(() => undefined)) return name;

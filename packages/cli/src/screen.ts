@@ -5,8 +5,8 @@ import pc from 'picocolors';
 export interface Screen {
   /** A line of its own, above any bar. */
   say(text: string): void;
-  /** Starts a bar of `total` steps, of which `done` are done; replaces the one before. */
-  bar(label: string, total: number, done?: number): void;
+  /** Starts a bar of `total` steps (or what `unit` says), of which `done` are done; replaces the one before. */
+  bar(label: string, total: number, done?: number, unit?: string): void;
   /** Moves the bar; `note` stands at its end. */
   move(done: number, note: string): void;
   /** Ends the bar, leaving it as it stands. */
@@ -25,11 +25,11 @@ function terminal(stream: NodeJS.WriteStream): Screen {
       end();
       stream.write(`${text}\n`);
     },
-    bar(label, total, done = 0) {
+    bar(label, total, done = 0, unit = 'steps') {
       end();
       bar = new cliProgress.SingleBar(
         {
-          format: `${label} ${pc.cyan('{bar}')} {percentage}% | {value}/{total} steps | ETA {eta_formatted} | {note}`,
+          format: `${label} ${pc.cyan('{bar}')} {percentage}% | {value}/{total} ${unit} | ETA {eta_formatted} | {note}`,
           stream,
           hideCursor: true,
           barsize: 24,
@@ -50,6 +50,7 @@ function terminal(stream: NodeJS.WriteStream): Screen {
 function lines(stream: NodeJS.WriteStream): Screen {
   const everyMs = 5_000;
   let label = '';
+  let unit = '';
   let total = 0;
   let first = 0;
   let last = { done: 0, note: '' };
@@ -60,12 +61,13 @@ function lines(stream: NodeJS.WriteStream): Screen {
     const elapsed = (written - started) / 1000;
     const eta = last.done > first ? (elapsed / (last.done - first)) * (total - last.done) : Number.NaN;
     const left = Number.isFinite(eta) ? `ETA ${Math.round(eta)}s` : 'ETA unknown';
-    stream.write(`${label} ${last.done}/${total} steps | ${left} | ${last.note}\n`);
+    stream.write(`${label} ${last.done}/${total} ${unit} | ${left} | ${last.note}\n`);
   };
   return {
     say: (text) => void stream.write(`${text}\n`),
-    bar(name, steps, done = 0) {
+    bar(name, steps, done = 0, of = 'steps') {
       label = name;
+      unit = of;
       total = steps;
       first = done;
       last = { done, note: '' };

@@ -7,11 +7,14 @@ import type { TextPolicy } from '@tsrl/policies';
 import { writePolicyDirectory } from '@tsrl/policies/node';
 import type { BackendName } from '@tsrl/tensor';
 import { WorkerError } from '@tsrl/training';
-import { fileStore, type WorkerPool } from '@tsrl/training/node';
-import { type LearnEvent, learn, methodFacts } from './learn.js';
+import { fileStore } from '@tsrl/training/node';
+import { decide, scaled } from './decision.js';
+import { type FrozenHead, frozenHead } from './frozen-head.js';
+import type { LabelQuality, TextVectors } from './label-quality.js';
+import { type LearnEvent, type LearnOptions, learn, methodFacts } from './learn.js';
 import type { NoiseFacts } from './make-method.js';
-import { type RunData, type RunExamples, sizeOf } from './prepare-data.js';
-import type { ReportRun, RunResult } from './result.js';
+import { type RunData, type RunExamples, sizeOf, type TrainingText } from './prepare-data.js';
+import type { LabelReport, ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Screen } from './screen.js';
 import type { TrainSettings } from './settings/index.js';
@@ -28,6 +31,8 @@ export interface Run {
   readonly policy: TextPolicy;
   /** As estimated, where the settings ask for it. */
   readonly noiseRates?: NoiseFacts | undefined;
+  /** Judges the training labels at the end. */
+  readonly judge?: (vectors: TextVectors | undefined) => LabelQuality | string;
   readonly backend: BackendName;
   readonly directory: RunDirectory;
   readonly resume: boolean;
@@ -40,14 +45,22 @@ export type RunOutcome = ReportRun | 'interrupted';
 
 /**
  * Trains, tests, and writes everything but the report into the run's directory: history line by line, checkpoints,
- * the model with its best weights, and last of all `result.json`.
+ * the model with its best weights, suspicious labels, and last of all `result.json`.
  */
 export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
-  const { policy, settings, backend, directory } = run;
-  const facts = methodFacts(settings, run.examples.train.labels, run.noiseRates);
+  const { policy, settings, backend, directory, examples } = run;
+  if (settings.policy === 'head' && settings.trainable === 'head') {
+    const frozen = await frozenHead(policy, examples, screen);
+    try {
+      return await trainAndTest(run, screen, frozen);
+    } finally {
+      frozen.dispose();
+    }
+  }
+  const facts = methodFacts(settings, examples.train.labels, run.noiseRates);
   const pool = await threadsOf(policy, settings, facts, backend);
   try {
-    return await trainAndTest(run, screen, pool);
+    return await trainAndTest(run, screen, { policy, examples, pool });
   } catch (error) {
     if (!(error instanceof WorkerError)) throw error;
     const from = existsSync(directory.checkpoint) ? directory.checkpoint : 'the start';
@@ -57,15 +70,19 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
   }
 }
 
-async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefined): Promise<RunOutcome> {
-  const { settings, data, policy, directory, examples } = run;
-  const { resume, configuration, maxSeconds, signal, noiseRates } = run;
+/** What trains: the policy itself, with threads, or its head alone. */
+type Learner = Pick<LearnOptions, 'policy' | 'examples' | 'pool'> &
+  Partial<Pick<FrozenHead, 'vectors' | 'tokens' | 'seconds' | 'thaw'>>;
+
+async function trainAndTest(run: Run, screen: Screen, learner: Learner): Promise<RunOutcome> {
+  const { settings, data, policy, directory, configuration } = run;
+  const { resume, maxSeconds, signal, noiseRates } = run;
   const learned = await learn({
     settings,
-    examples,
-    policy,
+    examples: learner.examples,
+    policy: learner.policy,
     noiseRates,
-    pool,
+    pool: learner.pool,
     onEvent: showing(directory, settings.method, screen),
     store: fileStore(directory.checkpoint),
     resume,
@@ -76,11 +93,20 @@ async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefin
     screen.end(); // a bar that is left running keeps the process alive
   });
   if (learned.stopped === 'aborted') return 'interrupted';
+  learner.thaw?.();
 
-  const { testLogits: logits, seconds, tokens, history } = learned;
-  const { labels } = examples.test;
-  const metrics = binaryMetrics({ logits, labels });
-  await writePolicyDirectory(directory.model, policy, { maxLength: settings.maxLength, threshold: metrics.threshold });
+  const { validation, test } = run.examples;
+  const { temperature, threshold } = decide(settings, {
+    logits: learned.validationLogits,
+    labels: validation.labels,
+  });
+  const logits = scaled(learned.testLogits, temperature);
+  const metrics = binaryMetrics({ logits, labels: test.labels }, { threshold });
+  const saved = { maxLength: settings.maxLength, threshold, ...(settings.temperature && { temperature }) };
+  await writePolicyDirectory(directory.model, policy, saved);
+  const labels = run.judge && (await reportLabels(run.judge(learner.vectors), data, directory));
+  const seconds = learned.seconds + (learner.seconds ?? 0);
+  const tokens = learner.tokens ?? learned.tokens;
   const result: RunResult = {
     method: settings.method,
     seed: settings.seed,
@@ -92,6 +118,8 @@ async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefin
     },
     model: { parameters: weights(policy), trainable: sizes(policy.variables) },
     metrics,
+    temperature,
+    ...(labels && { labels }),
     steps: learned.steps,
     stopped: learned.stopped,
     bestStep: learned.best?.step ?? learned.steps,
@@ -102,7 +130,25 @@ async function trainAndTest(run: Run, screen: Screen, pool: WorkerPool | undefin
     backend: run.backend,
   };
   await directory.setResult(result);
-  return { result, history, test: { logits, labels } };
+  return { result, history: learned.history, test: { logits, labels: test.labels } };
+}
+
+/** Writes the suspects, and says how many they are. */
+async function reportLabels(
+  quality: LabelQuality | string,
+  { train }: RunData,
+  directory: RunDirectory,
+): Promise<LabelReport | undefined> {
+  if (typeof quality === 'string') return undefined;
+  const { by, folds, rates, suspects } = quality;
+  const lines = suspects.map(({ position, label, probability }, i) => {
+    const { text, line } = train[position] as TrainingText;
+    return { rank: i + 1, line, label, probability, text };
+  });
+  await directory.setSuspects(lines);
+  const known = typeof rates === 'string' ? { falsePositive: null, falseNegative: null } : rates;
+  const { falsePositive, falseNegative } = known;
+  return { by, folds, falsePositive, falseNegative, suspects: suspects.length };
 }
 
 /** Draws what happens, and keeps the history as it comes. */

@@ -46,6 +46,7 @@ describe('train', () => {
       'model',
       'report.html',
       'result.json',
+      'suspects.jsonl',
     ]);
     expect(readdirSync(join(out('first'), 'model')).sort()).toEqual([
       'config.json',
@@ -339,8 +340,8 @@ describe('a stranger', () => {
     for (const option of [...options, ...more, 'force', 'json', 'out']) expect(stdout).toContain(`--${option}`);
     const words = stdout.replaceAll(/\s+/g, ' ');
     expect(words).toContain('texts in a step (default: 64)');
-    expect(words).toMatch(/taken anew \(default: \d+ for binary-ppo, 1 for sft\)/);
-    expect(words).toMatch(/minibatches in a refresh \(default: \d+ for binary-ppo, all for sft\)/);
+    expect(words).toMatch(/taken anew \(default: \d+ for binary-ppo, else 1\)/);
+    expect(words).toMatch(/minibatches in a refresh \(default: \d+ for binary-ppo, else all\)/);
     const help = await tsrl('--help');
     for (const command of ['quickstart', 'train', 'predict', 'eval'])
       expect(help.stdout).toMatch(RegExp(`^  ${command} `, 'm'));

@@ -1,6 +1,7 @@
 import { loadLabelledTexts } from '@tsrl/data/node';
 import { binaryMetrics } from '@tsrl/evaluation';
 import { type BackendName, useBackend } from '@tsrl/tensor';
+import { scaled } from '../decision.js';
 import { tokenize } from '../prepare-data.js';
 import { readSavedModel } from '../saved-model.js';
 import { threadCount } from '../settings/index.js';
@@ -27,6 +28,9 @@ export async function evaluateCommand(args: EvaluateArguments): Promise<void> {
   const { logits } = await scoreSaved(policy, sequences, { directory: model, backend, threads });
   policy.dispose();
   policy.language.model.dispose();
-  const metrics = binaryMetrics({ logits, labels }, { threshold: settings.threshold });
+  const metrics = binaryMetrics(
+    { logits: scaled(logits, settings.temperature), labels },
+    { threshold: settings.threshold },
+  );
   process.stdout.write(`${JSON.stringify({ metrics }, null, 2)}\n`);
 }

@@ -33,7 +33,7 @@ export async function predictCommand(args: PredictArguments): Promise<void> {
   policy.dispose();
   policy.language.model.dispose();
   for (const [i, each] of texts.entries()) {
-    const probability = sigmoid(logits[i] as number);
+    const probability = sigmoid((logits[i] as number) / settings.temperature);
     const prediction = probability >= settings.threshold ? 1 : 0;
     process.stdout.write(`${JSON.stringify({ text: each, probability, prediction })}\n`);
   }

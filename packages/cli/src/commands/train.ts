@@ -1,8 +1,20 @@
 import { basename, relative, resolve, sep } from 'node:path';
-import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
+import { createRng, DataError, isTsrlError, type Json, OptionError, type Rng } from '@tsrl/core';
+import type { LabelledText } from '@tsrl/data';
+import { loadLabelledTexts } from '@tsrl/data/node';
 import { useBackend } from '@tsrl/tensor';
+import { type LabelQuality, labelQuality, ratesFromTrusted, type TextVectors } from '../label-quality.js';
+import type { NoiseFacts } from '../make-method.js';
 import { makeLanguageModel, makePolicy } from '../make-policy.js';
-import { type DataFiles, fingerprint, loadRunData, modelFingerprint, noDamage, tokenizeRun } from '../prepare-data.js';
+import {
+  type DataFiles,
+  fingerprint,
+  loadRunData,
+  modelFingerprint,
+  noDamage,
+  type RunData,
+  tokenizeRun,
+} from '../prepare-data.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import {
@@ -10,6 +22,8 @@ import {
   completeSettings,
   expectConsistent,
   type GivenSettings,
+  meaningful,
+  type TrainSettings,
   warningsOf,
 } from '../settings/index.js';
 import { printResult } from '../tables.js';
@@ -34,7 +48,7 @@ export async function trainCommand(
   // Everything that can be wrong with the input is found before the run's directory is touched.
   checkSettings(given);
   expectConsistent(given);
-  checkArguments(args);
+  checkArguments(args, given);
   const seed = given.seed ?? 0;
   const root = createRng(seed);
   const data = await loadRunData(args, { ...noDamage, ...given }, root.fork('data'));
@@ -50,15 +64,19 @@ export async function trainCommand(
   const policy = makePolicy(language, settings, { prior, rng: root.fork('policy') });
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
+  const judged = judgeOf(data.train, root);
+  const noiseRates = await ratesOf(settings, args, data, judged);
 
   const configuration: Json = {
-    ...settings,
+    ...meaningful(settings),
+    ...(noiseRates && { estimatedNoise: [noiseRates.falsePositive, noiseRates.falseNegative] }),
     backend,
     model: args.model === undefined ? 'tiny' : basename(resolve(args.model)),
     modelFiles: args.model === undefined ? null : await modelFingerprint(args.model),
     train: await fingerprint(args.train),
     test: await fingerprint(args.test),
     validation: args.validation ? await fingerprint(args.validation) : null,
+    ...(args.trusted && { trusted: await fingerprint(args.trusted) }),
     textColumn: args.textColumn ?? 'text',
     labelColumn: args.labelColumn ?? 'label',
   };
@@ -76,6 +94,8 @@ export async function trainCommand(
       data,
       examples,
       policy,
+      noiseRates,
+      judge: judged,
       backend,
       directory,
       resume: args.resume === true,
@@ -98,7 +118,49 @@ export async function trainCommand(
   else printResult(outcome.result, directory);
 }
 
-function checkArguments({ maxMinutes, resume, force, model, out }: TrainArguments): void {
+/** Cross-validates the training labels by their words, once, or by vectors where there are any. */
+function judgeOf(train: readonly LabelledText[], root: Rng): (vectors?: TextVectors) => LabelQuality | string {
+  let byWords: LabelQuality | string | undefined;
+  const judge = (vectors?: TextVectors): LabelQuality | string => {
+    try {
+      return labelQuality(train, root.fork('folds'), vectors);
+    } catch (error) {
+      if (isTsrlError(error, 'data')) return error.message;
+      throw error;
+    }
+  };
+  return (vectors) => {
+    if (vectors) return judge(vectors);
+    byWords ??= judge();
+    return byWords;
+  };
+}
+
+/** The noise rates that the settings want estimated. */
+async function ratesOf(
+  { noiseRates }: TrainSettings,
+  { trusted, train, textColumn, labelColumn }: TrainArguments,
+  data: RunData,
+  judge: () => LabelQuality | string,
+): Promise<NoiseFacts | undefined> {
+  if (noiseRates === 'trusted') {
+    const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
+    return ratesFromTrusted(await loadLabelledTexts(trusted as string, columns), data.train);
+  }
+  if (noiseRates !== 'confident') return undefined;
+  const quality = judge();
+  const rates = typeof quality === 'string' ? quality : quality.rates;
+  if (typeof rates !== 'string') return rates;
+  throw new DataError(train, `--noise-rates confident finds no rates: ${rates}; give two numbers, or --trusted`);
+}
+
+function checkArguments(
+  { maxMinutes, resume, force, model, out, trusted }: TrainArguments,
+  { noiseRates }: GivenSettings,
+): void {
+  if ((noiseRates === 'trusted') !== (trusted !== undefined)) {
+    throw new DataError('tsrl', '--noise-rates trusted and --trusted FILE go together; got one of them');
+  }
   if (maxMinutes !== undefined && !(maxMinutes > 0)) {
     throw new OptionError('tsrl', '--max-minutes', 'positive', maxMinutes);
   }

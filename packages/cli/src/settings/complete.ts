@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { OptionError } from '@tsrl/core';
+import { hasCosts } from './costs.js';
 import { type Completed, type FieldTable, fields, type GivenSettings, type TrainSettings } from './fields.js';
 
 /** What completing needs to know of model and data. */
@@ -44,8 +45,12 @@ const completed: { readonly [K in Completed]: (given: GivenSettings, facts: Fact
   // 0.5 / √n and at most 1e-3: it meets 1e-3 for the small models here and the 1e-5 of core.md 2.10 for models of billions
   learningRate: ({ trainable }, { parameters }) =>
     trainable === 'head' ? 1e-2 : roundTo2(Math.min(1e-3, 0.5 / Math.sqrt(parameters))),
+  threshold: ({ method, ...given }) =>
+    method !== 'binary-ppo' && hasCosts({ ...OUTCOMES, ...given }) ? 'costs' : 'half',
   threads: () => availableParallelism(),
 };
+
+const OUTCOMES = { gainTruePositive: 1, costFalseNegative: 1, gainTrueNegative: 1, costFalsePositive: 1 };
 
 /**
  * The settings that were not given: the defaults of the table, those of the preset, and those that depend on the method,

@@ -1,4 +1,6 @@
-import { OptionError, show } from '@tsrl/core';
+import { OptionError } from '@tsrl/core';
+import { completeSettings } from './complete.js';
+import { hasCosts } from './costs.js';
 import { type FieldTable, fields, flagOf, type GivenSettings, type TrainSettings } from './fields.js';
 import { either } from './schema.js';
 
@@ -6,35 +8,55 @@ import { either } from './schema.js';
  * Settings that contradict each other, each within its range.
  *
  * @param nameOf how the settings are called where they come from: by flag, unless a file is read
- * @throws OptionError for the first setting that means nothing to the method, or lacks another one
+ * @throws OptionError for the first setting that means nothing beside the others, or lacks another one
  */
 export function expectConsistent(given: GivenSettings, nameOf: (key: string) => string = flagOf): void {
-  const { method } = given;
-  for (const key of Object.keys(given)) {
-    const only = (fields as FieldTable)[key]?.only;
-    if (!only || only.includes(method) || given[key as keyof GivenSettings] === undefined) continue;
-    throw new OptionError(
-      'tsrl',
-      nameOf(key),
-      `left away with ${nameOf('method')} ${method}: it is of ${either(only)}`,
-      given[key as keyof GivenSettings],
-    );
+  // Only what stands in `needs` is asked for, and that depends on neither model nor data.
+  const values = completeSettings(given, { parameters: 1, minorityShare: 0.5 });
+  for (const [key, value] of Object.entries(given)) {
+    const lacks = value === undefined ? undefined : lackOf(key, values);
+    if (!lacks) continue;
+    const needed = `${nameOf(lacks.key)} ${either(lacks.of)}`;
+    const expected = `left away with ${nameOf(lacks.key)} ${lacks.found}: it belongs to ${needed}`;
+    throw new OptionError('tsrl', nameOf(key), expected, value);
   }
   for (const { when, key, expected } of CONTRADICTIONS) {
-    const value = given[key];
-    if (when(given)) throw new OptionError('tsrl', nameOf(key), expected(nameOf), value);
+    if (when(values)) throw new OptionError('tsrl', nameOf(key), expected(nameOf), values[key]);
   }
 }
 
+/** The settings that mean something beside the others: what a run was made with. */
+export function meaningful(settings: TrainSettings): Partial<TrainSettings> {
+  const entries = Object.entries(settings).filter(([key]) => lackOf(key, settings) === undefined);
+  return Object.fromEntries(entries) as Partial<TrainSettings>;
+}
+
+interface Lack {
+  readonly key: string;
+  readonly of: readonly string[];
+  readonly found: string;
+}
+
+/** What a field needs and does not find. */
+function lackOf(key: string, values: TrainSettings): Lack | undefined {
+  for (const [other, of] of Object.entries((fields as FieldTable)[key]?.needs ?? {})) {
+    const deeper = lackOf(other, values);
+    if (deeper) return deeper;
+    const found = values[other as keyof TrainSettings] as string;
+    if (!of.includes(found)) return { key: other, of, found };
+  }
+  return undefined;
+}
+
 interface Contradiction {
-  readonly when: (given: GivenSettings) => boolean;
+  readonly when: (settings: TrainSettings) => boolean;
   /** The setting that is at fault, and what it should be. */
   readonly key: keyof TrainSettings;
   readonly expected: (nameOf: (key: string) => string) => string;
 }
 
-const damaged = ({ falsePositiveNoise = 0, falseNegativeNoise = 0 }: GivenSettings): boolean =>
-  falsePositiveNoise + falseNegativeNoise > 0;
+const needsRates = ({ noiseCorrection, loss }: TrainSettings): boolean =>
+  noiseCorrection !== 'none' || loss === 'forward-corrected';
 
 const CONTRADICTIONS: readonly Contradiction[] = [
   {
@@ -43,14 +65,19 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     expected: (name) => `full with ${name('policy')} verbalizer, which has no head`,
   },
   {
-    when: ({ actions, baseline = 'analytic' }) => actions === 'label' && baseline !== 'analytic',
+    when: ({ actions, baseline }) => actions === 'label' && baseline !== 'analytic',
     key: 'baseline',
     expected: (name) => `analytic with ${name('actions')} label`,
   },
   {
-    when: ({ noiseCorrection = 'none', noiseRates = null }) => noiseCorrection !== 'none' && noiseRates === null,
+    when: (settings) => needsRates(settings) && settings.noiseRates === null,
     key: 'noiseRates',
-    expected: (name) => `given for ${name('noiseCorrection')}`,
+    expected: (name) => `given for ${name('noiseCorrection')} and for ${name('loss')} forward-corrected`,
+  },
+  {
+    when: (settings) => settings.noiseRates !== null && !needsRates(settings),
+    key: 'noiseRates',
+    expected: (name) => `used, by ${name('noiseCorrection')} or by ${name('loss')} forward-corrected, or left away`,
   },
   {
     when: ({ noiseRates }) => Array.isArray(noiseRates) && noiseRates[0] + noiseRates[1] >= 1,
@@ -58,46 +85,56 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     expected: () => 'two rates that sum to less than 1, for beyond that the label says the opposite',
   },
   {
-    when: (given) => (given.labelNoise ?? 0) > 0 && damaged(given),
+    when: ({ noiseCorrection, noisePrior, noiseRates }) =>
+      noiseCorrection === 'forward' && noisePrior === 'estimated' && typeof noiseRates !== 'string',
+    key: 'noisePrior',
+    expected: (name) => `half or policy where ${name('noiseRates')} are numbers`,
+  },
+  {
+    when: ({ labelNoise, falsePositiveNoise, falseNegativeNoise }) =>
+      labelNoise > 0 && falsePositiveNoise + falseNegativeNoise > 0,
     key: 'labelNoise',
     expected: (name) => `left away with ${name('falsePositiveNoise')} or ${name('falseNegativeNoise')}`,
   },
   {
-    when: ({ falsePositiveNoise = 0, falseNegativeNoise = 0 }) => falsePositiveNoise + falseNegativeNoise >= 1,
+    when: ({ falsePositiveNoise, falseNegativeNoise }) => falsePositiveNoise + falseNegativeNoise >= 1,
     key: 'falsePositiveNoise',
     expected: (name) => `less than 1 together with ${name('falseNegativeNoise')}`,
+  },
+  {
+    when: (settings) => settings.threshold === 'costs' && !hasCosts(settings),
+    key: 'threshold',
+    expected: () => 'half or validation where no gain or cost differs from 1',
   },
 ];
 
 /** What is allowed, and hardly meant: a sentence each. */
 export function warningsOf(settings: TrainSettings): string[] {
-  const { method, reward, kappa, sampling, classWeights, refreshes, clipHigh, clipLow } = settings;
+  const { method, reward, kappa, sampling, classWeights, refreshes, clipHigh, clipLow, threshold, loss } = settings;
   const ppo = method === 'binary-ppo';
+  const reweighted = sampling !== 'plain' || classWeights !== 'none';
   const warnings: [boolean, string][] = [
     [
       ppo && reward === 'printed',
-      `the reward printed, with kappa ${show(kappa)} > 0, earns most for the wrong class: the policy learns the opposite of the labels (a control)`,
+      `the reward printed, with kappa ${kappa} > 0, earns most for the wrong class: the policy learns the opposite of the labels`,
     ],
     [
       sampling !== 'plain' && classWeights !== 'none',
       `--sampling ${sampling} and --class-weights ${classWeights} count the smaller class twice`,
     ],
     [
-      ppo && (sampling !== 'plain' || classWeights !== 'none') && hasCosts(settings),
-      'costs beside balanced sampling or class weights move the decision twice',
+      ppo && reweighted && hasCosts(settings),
+      'costs beside balanced sampling or class weights move the decision twice; --sampling plain leaves it to the costs',
+    ],
+    [ppo && threshold === 'costs', 'the costs are in the reward already; --threshold costs counts them twice'],
+    [
+      loss === 'logit-adjusted' && reweighted,
+      '--loss logit-adjusted takes the class prior out already; balanced sampling and class weights do it twice',
     ],
     [
       ppo && refreshes === 1,
-      `with one refresh no probability moves further than the clip allows, about ${Math.max(clipLow, clipHigh)}: 10 refreshes or more go the whole way`,
+      `with one refresh a probability moves by about ${Math.max(clipLow, clipHigh)} at most, for the ratio is clipped there; plan for 10 refreshes or more`,
     ],
   ];
   return warnings.filter(([holds]) => holds).map(([, text]) => text);
 }
-
-/** Whether the four outcomes count differently. */
-export const hasCosts = (
-  settings: Pick<TrainSettings, 'gainTruePositive' | 'costFalseNegative' | 'gainTrueNegative' | 'costFalsePositive'>,
-): boolean => {
-  const { gainTruePositive, costFalseNegative, gainTrueNegative, costFalsePositive } = settings;
-  return [gainTruePositive, costFalseNegative, gainTrueNegative, costFalsePositive].some((worth) => worth !== 1);
-};

@@ -2,40 +2,51 @@
  * What can be set of a training run, each thing once: the flags of `tsrl train`, their help, the schema of `--config`,
  * the type `TrainSettings` and the defaults come from here. A flag is the key in kebab-case.
  *
+ * - A choice is `of` words with what each means, or of words that say it (`wordsOf`).
  * - Numbers lie in [`min`, `max`], or above `above` and below `below`; `integer` says so.
- * - `none` is the word for `null` on the command line, in the help and in messages.
+ * - `none` is the word for `null`, on the command line and everywhere.
  * - A field has a `default`, or is completed by `complete.ts`, and then `by` says how.
- * - `only` names the methods that a field means something to; with another one it is an error.
+ * - `needs`: the values of other fields without which a field means nothing; given without them, it is an error.
  */
 export const fields = {
   method: {
     kind: 'choice',
-    of: ['binary-ppo', 'sft'],
+    of: {
+      'binary-ppo': 'by a reward for each class, which PPO maximises',
+      sft: 'from the labels, by a loss (--loss)',
+    },
     group: 'method',
-    help: 'how to learn: by reward, or from the labels alone',
+    help: 'how to learn',
     by: 'needed',
   },
   preset: {
     kind: 'choice',
-    of: ['stable', 'paper', 'ppo-only'],
+    of: {
+      stable: 'what to use',
+      paper: 'as published: drawn actions, value head, and the printed reward, which learns the wrong class',
+      'ppo-only': 'without the supervised term',
+    },
     group: 'method',
-    help: 'defaults of binary-ppo: recommended; as printed in the paper, a control that learns the wrong class; without the supervised term',
+    help: 'defaults of the settings of binary-ppo',
     default: 'stable',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
 
   policy: {
     kind: 'choice',
-    of: ['head', 'verbalizer'],
+    of: {
+      head: 'a linear head on the text',
+      verbalizer: 'yes against no, as the next word of a causal language model',
+    },
     group: 'model',
-    help: 'class from a head on the text, or from the yes and no of the language model',
+    help: 'where the class comes from',
     default: 'head',
   },
   trainable: {
     kind: 'choice',
-    of: ['full', 'head'],
+    of: { full: 'every weight', head: 'the head alone, over vectors of the texts that are computed once' },
     group: 'model',
-    help: 'what learns: every weight, or the head alone',
+    help: 'what learns',
     default: 'full',
   },
   template: {
@@ -43,23 +54,96 @@ export const fields = {
     group: 'model',
     help: 'prompt of the verbalizer, with {text} in it',
     default: '{text}\nAnswer yes or no:',
+    needs: { policy: ['verbalizer'] },
   },
   positive: {
     kind: 'words',
     group: 'model',
-    help: 'verbalizer: words for class 1, one token each',
+    help: 'words of the verbalizer for class 1, one token each',
     default: ['yes', ' yes', 'Yes', ' Yes', 'y', 'Y'],
     by: 'spellings of yes',
+    needs: { policy: ['verbalizer'] },
   },
   negative: {
     kind: 'words',
     group: 'model',
-    help: 'verbalizer: words for class 0, one token each',
+    help: 'and for class 0',
     default: ['no', ' no', 'No', ' No', 'n', 'N'],
     by: 'spellings of no',
+    needs: { policy: ['verbalizer'] },
   },
   maxLength: { kind: 'number', integer: true, min: 1, group: 'model', help: 'tokens read of a text', default: 128 },
 
+  refreshes: {
+    kind: 'number',
+    integer: true,
+    min: 1,
+    group: 'training',
+    help: 'how often the behaviour policy is taken anew',
+    by: '20 for binary-ppo, else 1',
+  },
+  epochs: {
+    kind: 'number',
+    integer: true,
+    min: 1,
+    group: 'training',
+    help: 'passes over the texts of a refresh',
+    default: 4,
+  },
+  refreshBatches: {
+    kind: 'number',
+    integer: true,
+    min: 1,
+    none: 'all',
+    group: 'training',
+    help: 'minibatches in a refresh',
+    by: '4 for binary-ppo, else all',
+  },
+  batchSize: { kind: 'number', integer: true, min: 1, group: 'training', help: 'texts in a step', default: 64 },
+  learningRate: {
+    kind: 'number',
+    above: 0,
+    group: 'training',
+    help: 'peak of AdamW',
+    by: 'by the size of the model, 0.001 at most; 0.01 for a head alone',
+  },
+  warmupSteps: {
+    kind: 'number',
+    integer: true,
+    min: 0,
+    none: 'auto',
+    group: 'training',
+    help: 'steps in which the learning rate rises to its peak',
+    default: null,
+    by: 'a twentieth of all, 100 at most',
+  },
+  weightDecay: { kind: 'number', min: 0, group: 'training', help: 'of AdamW', default: 0 },
+  patience: {
+    kind: 'number',
+    integer: true,
+    min: 1,
+    none: 'none',
+    group: 'training',
+    help: 'stop after so many evaluations without a better one',
+    default: null,
+  },
+  seed: { kind: 'number', integer: true, group: 'training', help: 'of everything random', default: 0 },
+
+  loss: {
+    kind: 'choice',
+    of: {
+      'cross-entropy': '',
+      mae: 'mean absolute error: bounded, no label weighs much',
+      'generalized-cross-entropy': 'between the two, by --q',
+      focal: 'more weight on what is not learned yet, by --focal-gamma',
+      'logit-adjusted': 'for uneven classes, by --tau',
+      'forward-corrected': 'cross-entropy of what wrong labels make of the prediction, by --noise-rates',
+    },
+    group: 'loss',
+    help: 'the loss of sft, and of the supervised term of binary-ppo',
+    default: 'cross-entropy',
+    needs: { method: ['sft', 'binary-ppo'] },
+  },
   labelSmoothing: {
     kind: 'number',
     min: 0,
@@ -67,50 +151,93 @@ export const fields = {
     group: 'loss',
     help: 'labels become y (1 − s) + s/2',
     default: 0,
+    needs: { loss: ['cross-entropy'] },
+  },
+  q: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    group: 'loss',
+    help: '0 is cross-entropy, 1 is half of mae',
+    default: 0.7,
+    needs: { loss: ['generalized-cross-entropy'] },
+  },
+  focalGamma: {
+    kind: 'number',
+    min: 0,
+    group: 'loss',
+    help: '0 is cross-entropy',
+    default: 2,
+    needs: { loss: ['focal'] },
+  },
+  tau: {
+    kind: 'number',
+    min: 0,
+    group: 'loss',
+    help: 'how far the class prior is taken out; 0 is cross-entropy',
+    default: 1,
+    needs: { loss: ['logit-adjusted'] },
   },
 
   reward: {
     kind: 'choice',
-    of: ['log-complement', 'constant', 'prob', 'surprise', 'margin', 'margin-floor', 'power', 'log-score', 'printed'],
+    of: {
+      'log-complement': '−log(1 − p): the surer, the more',
+      constant: '1',
+      prob: 'p: as constant, in the mean',
+      surprise: '−log p: as log-complement, in the mean',
+      margin: '|2p − 1|: nothing where undecided, and so never begins there',
+      'margin-floor': 'the same from --reward-floor on',
+      power: 'p to the power of --reward-power',
+      'log-score': 'log p of the label, less --reward-offset for the other class',
+      printed: 'log p, as the paper prints it: earns most for the wrong class; a control',
+    },
     group: 'reward',
-    help: 'what a right action earns and a wrong one loses; `printed` rewards the wrong one, as the paper prints it',
+    help: 'what the right class earns and the other one loses, p being its probability',
     by: 'log-complement',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
-  kappa: { kind: 'number', above: 0, group: 'reward', help: 'scale of all rewards', by: '1', only: ['binary-ppo'] },
+  kappa: {
+    kind: 'number',
+    above: 0,
+    group: 'reward',
+    help: 'scale of all rewards',
+    by: '1',
+    needs: { method: ['binary-ppo'] },
+  },
   rewardCap: {
     kind: 'number',
     above: 0,
     none: 'none',
     group: 'reward',
-    help: 'largest confidence of the logarithmic rewards, in nats',
+    help: 'largest logarithm, in nats',
     by: '5',
-    only: ['binary-ppo'],
+    needs: { reward: ['log-complement', 'surprise', 'printed', 'log-score'] },
   },
   rewardFloor: {
     kind: 'number',
     above: 0,
     max: 1,
     group: 'reward',
-    help: 'margin-floor: confidence at probability 1/2',
+    help: 'confidence where p is 1/2',
     default: 0.1,
-    only: ['binary-ppo'],
+    needs: { reward: ['margin-floor'] },
   },
   rewardPower: {
     kind: 'number',
     min: 0,
     group: 'reward',
-    help: 'power: exponent of the probability',
+    help: '0 is constant, 1 is prob',
     default: 2,
-    only: ['binary-ppo'],
+    needs: { reward: ['power'] },
   },
   rewardOffset: {
     kind: 'number',
     above: 0,
     group: 'reward',
-    help: 'log-score: what a wrong action costs beyond the score',
+    help: 'in nats',
     default: 1,
-    only: ['binary-ppo'],
+    needs: { reward: ['log-score'] },
   },
   rewardClip: {
     kind: 'number',
@@ -119,41 +246,50 @@ export const fields = {
     group: 'reward',
     help: 'rewards stay in [−c, c], after all corrections',
     default: null,
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
 
   actions: {
     kind: 'choice',
-    of: ['enumerate', 'sample', 'label'],
+    of: {
+      enumerate: 'both classes, by their probability',
+      sample: 'drawn',
+      label: 'that of the label alone: imitation',
+    },
     group: 'ppo',
-    help: 'both actions with their probability, drawn ones, or that of the label alone',
+    help: 'the classes that are rewarded',
     by: 'enumerate',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   samplesPerExample: {
     kind: 'number',
     integer: true,
     min: 1,
     group: 'ppo',
-    help: 'draws per text with --actions sample',
+    help: 'draws for each text',
     default: 1,
-    only: ['binary-ppo'],
+    needs: { actions: ['sample'] },
   },
   baseline: {
     kind: 'choice',
-    of: ['analytic', 'value-head', 'batch-mean', 'none'],
+    of: {
+      analytic: 'the exact value of the text',
+      'value-head': 'a trained value',
+      'batch-mean': 'the mean of the refresh',
+      none: '0',
+    },
     group: 'ppo',
-    help: 'what a reward is compared with: the exact value, a trained one, the mean, nothing',
+    help: 'what a reward is compared with',
     by: 'analytic',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   normalize: {
     kind: 'choice',
-    of: ['scale', 'whiten', 'none'],
+    of: { scale: 'divided by their deviation', whiten: 'centred too', none: 'as they are' },
     group: 'ppo',
-    help: 'advantages of a refresh: divided by their deviation, centred too, or as they are',
+    help: 'advantages, over a refresh',
     by: 'scale',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   advantageClip: {
     kind: 'number',
@@ -162,49 +298,49 @@ export const fields = {
     group: 'ppo',
     help: 'advantages stay in [−c, c]',
     default: null,
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   advantageScale: {
     kind: 'number',
     min: 0,
     group: 'ppo',
-    help: 'weight of the policy term beside the others',
+    help: 'weight of the policy term',
     default: 1,
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   clipLow: {
     kind: 'number',
     above: 0,
     below: 1,
     group: 'ppo',
-    help: 'a probability ratio counts down to 1 − this',
+    help: 'a ratio of probabilities counts from 1 − this ...',
     default: 0.2,
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   clipHigh: {
     kind: 'number',
     above: 0,
     group: 'ppo',
-    help: 'and up to 1 + this',
-    by: 'as clipLow',
-    only: ['binary-ppo'],
+    help: '... to 1 + this',
+    by: 'as --clip-low',
+    needs: { method: ['binary-ppo'] },
   },
   dualClip: {
     kind: 'number',
     above: 1,
     none: 'none',
     group: 'ppo',
-    help: 'bounds the loss of bad actions that became likely',
+    help: 'bounds the loss of a bad action that became likely',
     default: null,
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   valueCoefficient: {
     kind: 'number',
     min: 0,
     group: 'ppo',
-    help: 'weight of the value loss, with --baseline value-head',
+    help: 'weight of the loss of the value head',
     default: 0.5,
-    only: ['binary-ppo'],
+    needs: { baseline: ['value-head'] },
   },
   supervisedCoefficient: {
     kind: 'number',
@@ -212,7 +348,7 @@ export const fields = {
     group: 'ppo',
     help: 'weight of the supervised term',
     by: '0.1',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   entropyCoefficient: {
     kind: 'number',
@@ -220,21 +356,34 @@ export const fields = {
     group: 'ppo',
     help: 'weight of the entropy bonus',
     default: 0.01,
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
+  },
+  targetKl: {
+    kind: 'number',
+    above: 0,
+    none: 'none',
+    group: 'ppo',
+    help: 'end a refresh once the policy has moved 1.5 times this far from its beginning; 0.05 is usual',
+    default: null,
+    needs: { method: ['binary-ppo'] },
   },
 
   sampling: {
     kind: 'choice',
-    of: ['plain', 'balanced', 'undersample'],
+    of: {
+      plain: 'as they come',
+      balanced: 'equally often, the smaller one repeated',
+      undersample: 'equally often, a part of the larger one at a time',
+    },
     group: 'imbalance',
-    help: 'classes as they come; equally often, repeating the smaller; equally often, leaving out of the larger',
-    by: 'balanced for binary-ppo where the smaller class is below 40 %',
+    help: 'how the classes are shown',
+    by: 'balanced for binary-ppo where the smaller class is below 40 %, else plain',
   },
   classWeights: {
     kind: 'choice',
-    of: ['none', 'balanced', 'effective'],
+    of: { none: '', balanced: 'by size', effective: 'by the effective number of texts' },
     group: 'imbalance',
-    help: 'weights of the classes in reward and loss: by size, or by the effective number of texts',
+    help: 'weights of the classes, in reward and loss',
     default: 'none',
   },
   effectiveBeta: {
@@ -242,37 +391,64 @@ export const fields = {
     min: 0,
     below: 1,
     group: 'imbalance',
-    help: 'of --class-weights effective: from 0, all alike, to 1, by size',
+    help: 'from 0, all alike, towards 1, by size',
     default: 0.999,
+    needs: { classWeights: ['effective'] },
   },
-  gainTruePositive: { kind: 'number', min: 0, group: 'imbalance', help: 'gain of a found text of class 1', default: 1 },
-  costFalseNegative: { kind: 'number', min: 0, group: 'imbalance', help: 'cost of a missed one', default: 1 },
-  gainTrueNegative: { kind: 'number', min: 0, group: 'imbalance', help: 'gain of a text left in class 0', default: 1 },
-  costFalsePositive: { kind: 'number', min: 0, group: 'imbalance', help: 'cost of a false alarm', default: 1 },
+  gainTruePositive: { kind: 'number', min: 0, group: 'imbalance', help: 'what finding a 1 is worth', default: 1 },
+  costFalseNegative: { kind: 'number', min: 0, group: 'imbalance', help: 'what missing it costs', default: 1 },
+  gainTrueNegative: { kind: 'number', min: 0, group: 'imbalance', help: 'what leaving a 0 is worth', default: 1 },
+  costFalsePositive: { kind: 'number', min: 0, group: 'imbalance', help: 'what a false alarm costs', default: 1 },
 
+  noiseRates: {
+    kind: 'rates',
+    of: { confident: 'estimated by cross-validation', trusted: 'estimated from the file of --trusted' },
+    none: 'none',
+    group: 'noise',
+    help: 'share of wrong labels among true 0, and among true 1: two numbers, or a word',
+    default: null,
+  },
   noiseCorrection: {
     kind: 'choice',
-    of: ['none', 'backward', 'forward'],
+    of: {
+      none: '',
+      backward: 'right in the mean, with more variance',
+      forward: 'by the posterior of the true label, biased, with less',
+    },
     group: 'noise',
-    help: 'rewards corrected for wrong labels: without bias, or by the posterior of the true label',
+    help: 'correction of rewards by the rates; --loss forward-corrected corrects the loss',
     default: 'none',
-    only: ['binary-ppo'],
+    needs: { method: ['binary-ppo'] },
   },
   noisePrior: {
     kind: 'choice',
-    of: ['half', 'policy', 'estimated'],
+    of: {
+      half: '1/2',
+      policy: 'what the policy says of each text',
+      estimated: 'the share of true 1, as estimated with the rates',
+    },
     group: 'noise',
-    help: 'forward: belief before the label: 1/2, the policy, or the estimated share of class 1',
-    by: 'estimated with the rates, else half',
-    only: ['binary-ppo'],
+    help: 'what is believed before a label is seen',
+    by: 'estimated with --noise-rates confident or trusted, else half',
+    needs: { noiseCorrection: ['forward'] },
   },
-  noiseRates: {
-    kind: 'rates',
-    of: ['confident', 'trusted'],
-    none: 'none',
-    group: 'noise',
-    help: 'share of wrong labels among true 0, then true 1; or estimated by cross-validation, or from --trusted',
-    default: null,
+
+  threshold: {
+    kind: 'choice',
+    of: {
+      half: 'at probability 1/2',
+      validation: 'where balanced accuracy is best on the validation texts',
+      costs: 'where the costs and gains break even, for probabilities that know nothing of them',
+    },
+    group: 'decision',
+    help: 'from where on it is class 1',
+    by: 'costs for sft with costs, else half',
+  },
+  temperature: {
+    kind: 'flag',
+    group: 'decision',
+    help: 'calibrate probabilities on the validation texts by a temperature',
+    default: false,
   },
 
   labelNoise: {
@@ -308,61 +484,6 @@ export const fields = {
     default: null,
   },
 
-  refreshes: {
-    kind: 'number',
-    integer: true,
-    min: 1,
-    group: 'training',
-    help: 'how often the behaviour policy is taken anew',
-    by: '20 for binary-ppo, 1 for sft',
-  },
-  epochs: {
-    kind: 'number',
-    integer: true,
-    min: 1,
-    group: 'training',
-    help: 'passes over the texts of a refresh',
-    default: 4,
-  },
-  refreshBatches: {
-    kind: 'number',
-    integer: true,
-    min: 1,
-    none: 'all',
-    group: 'training',
-    help: 'minibatches in a refresh',
-    by: '4 for binary-ppo, all for sft',
-  },
-  batchSize: { kind: 'number', integer: true, min: 1, group: 'training', help: 'texts in a step', default: 64 },
-  learningRate: {
-    kind: 'number',
-    above: 0,
-    group: 'training',
-    help: 'peak of AdamW',
-    by: 'by the number of weights trained, 0.001 at most; 0.01 for a head alone',
-  },
-  warmupSteps: {
-    kind: 'number',
-    integer: true,
-    min: 0,
-    none: 'auto',
-    group: 'training',
-    help: 'steps in which the learning rate rises',
-    default: null,
-    by: 'a twentieth of all, 100 at most',
-  },
-  weightDecay: { kind: 'number', min: 0, group: 'training', help: 'of AdamW', default: 0 },
-  patience: {
-    kind: 'number',
-    integer: true,
-    min: 1,
-    none: 'none',
-    group: 'training',
-    help: 'stop after so many evaluations without a better one',
-    default: null,
-  },
-  seed: { kind: 'number', integer: true, group: 'training', help: 'of everything random', default: 0 },
-
   backend: {
     kind: 'choice',
     of: ['auto', 'tensorflow', 'wasm', 'cpu', 'webgpu'],
@@ -387,14 +508,27 @@ export const files = {
     argument: 'file',
     group: 'data',
     help: 'training texts: JSONL or CSV with the columns text and label',
+    by: 'needed',
   },
-  test: { kind: 'text', argument: 'file', group: 'data', help: 'test texts, looked at once, at the end' },
+  test: {
+    kind: 'text',
+    argument: 'file',
+    group: 'data',
+    help: 'test texts, looked at once, at the end',
+    by: 'needed',
+  },
   validation: {
     kind: 'text',
     argument: 'file',
     group: 'data',
     help: 'texts to choose the best weights by',
     by: 'a tenth of the training texts',
+  },
+  trusted: {
+    kind: 'text',
+    argument: 'file',
+    group: 'noise',
+    help: 'texts with labels that are right, for --noise-rates trusted: those of them that are training texts too are compared, the others judged by a model of the training texts',
   },
   textColumn: { kind: 'text', argument: 'name', group: 'data', help: 'column of the text', by: 'text' },
   labelColumn: { kind: 'text', argument: 'name', group: 'data', help: 'column of the label, 0 or 1', by: 'label' },
@@ -405,7 +539,7 @@ export const files = {
     help: 'a model of the Llama or BERT family in Hugging Face layout',
     by: 'a small one, from random weights',
   },
-  out: { kind: 'text', argument: 'dir', group: 'run', help: 'directory of the run' },
+  out: { kind: 'text', argument: 'dir', group: 'run', help: 'directory of the run', by: 'needed' },
 } as const;
 
 /** The headings of the help, in their order. */
@@ -415,28 +549,32 @@ export const groups = {
   data: 'Data',
   model: 'Model',
   training: 'Training',
-  loss: 'Supervised loss (also the supervised term of binary-ppo)',
+  decision: 'Decision',
+  imbalance: 'Uneven classes, and costs',
+  noise: 'Wrong labels',
+  loss: 'Supervised loss',
   reward: 'Reward of binary-ppo',
   ppo: 'Policy optimisation of binary-ppo',
-  imbalance: 'Uneven classes and costs',
-  noise: 'Wrong labels',
   damage: 'Damage on purpose, for experiments',
   machine: 'Machine',
 } as const;
+
+/** Words and what they mean, or words that say it. */
+type Words = Readonly<Record<string, string>> | readonly string[];
 
 interface Described {
   readonly group: keyof typeof groups;
   readonly help: string;
   readonly default?: unknown;
   readonly by?: string;
-  readonly only?: readonly string[];
+  readonly needs?: Readonly<Record<string, readonly string[]>>;
   readonly none?: string;
 }
 
 /** An entry of the table. */
 export type Field = Described &
   (
-    | { readonly kind: 'choice'; readonly of: readonly string[] }
+    | { readonly kind: 'choice'; readonly of: Words }
     | {
         readonly kind: 'number';
         readonly integer?: true;
@@ -449,13 +587,15 @@ export type Field = Described &
     | { readonly kind: 'words' }
     | { readonly kind: 'flag' }
     /** One of the words, or two numbers in [0, 1). */
-    | { readonly kind: 'rates'; readonly of: readonly string[] }
+    | { readonly kind: 'rates'; readonly of: Words }
   );
 
 export type FieldTable = Readonly<Record<string, Field>>;
 
+type WordOf<Of> = Of extends readonly (infer Word)[] ? Word : keyof Of;
+
 type ValueOf<F> =
-  | (F extends { readonly kind: 'choice' | 'rates'; readonly of: readonly (infer Word)[] } ? Word : never)
+  | (F extends { readonly kind: 'choice' | 'rates'; readonly of: infer Of } ? WordOf<Of> : never)
   | (F extends { readonly kind: 'number' } ? number : never)
   | (F extends { readonly kind: 'text' } ? string : never)
   | (F extends { readonly kind: 'words' } ? readonly string[] : never)
@@ -475,6 +615,20 @@ export type GivenSettings = Partial<TrainSettings> & Pick<TrainSettings, 'method
 export type Completed = {
   [K in keyof Fields]: Fields[K] extends { readonly default: unknown } ? never : K;
 }[keyof Fields];
+
+/** The words of a choice. */
+export const wordsOf = ({ of }: { readonly of: Words }): readonly string[] =>
+  Array.isArray(of) ? of : Object.keys(of);
+
+/** The methods that a field means something to; `undefined` for all. */
+export function methodsOf(key: string): readonly string[] | undefined {
+  const needs: Field['needs'] = (fields as FieldTable)[key]?.needs;
+  for (const [other, values] of Object.entries(needs ?? {})) {
+    const methods = other === 'method' ? values : methodsOf(other);
+    if (methods) return methods;
+  }
+  return undefined;
+}
 
 /** `clipLow` as it is on the command line: `--clip-low`. */
 export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

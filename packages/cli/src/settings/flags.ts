@@ -1,7 +1,6 @@
 import { OptionError } from '@tsrl/core';
-import { type Command, Option } from 'commander';
-import { type Field, type FieldTable, flagOf, groups } from './fields.js';
-import { either } from './schema.js';
+import { type Command, type Help, Option } from 'commander';
+import { type Field, type FieldTable, flagOf, groups, wordsOf } from './fields.js';
 
 /** Adds the flags of a table to a command; in the help they stand under the headings of their groups. */
 export function addFlags(command: Command, table: FieldTable): Command {
@@ -9,16 +8,19 @@ export function addFlags(command: Command, table: FieldTable): Command {
   const place = ([, { group }]: [string, Field]): number => order.indexOf(group);
   const entries = Object.entries(table).sort((a, b) => place(a) - place(b));
   for (const [key, field] of entries) command.addOption(flag(key, field));
-  return command;
+  return command.configureHelp({
+    optionDescription: ({ description }) => description, // choices and defaults stand in it
+    formatItem: hanging,
+  });
 }
 
 function flag(key: string, field: Field): Option {
   const option = new Option(`${flagOf(key)}${argument(field)}`, description(field)).helpGroup(
     `${groups[field.group]}:`,
   );
-  if (field.kind === 'choice') option.choices(field.of);
+  if (field.kind === 'choice') option.choices(wordsOf(field));
   if (field.kind === 'number') option.argParser((text) => numberOf(flagOf(key), field.none, text));
-  if (field.kind === 'rates') option.argParser((text, before) => ratesOf(flagOf(key), field, text, before as never));
+  if (field.kind === 'rates') option.argParser((text, before) => ratesOf(flagOf(key), field, text, before));
   return option;
 }
 
@@ -39,11 +41,15 @@ function argument(field: Field): string {
   }
 }
 
-/** One line of help: what it is, what it may be, and what it is by default. */
-export function description(field: Field): string {
-  const choices = field.kind === 'choice' || field.kind === 'rates' ? `: ${either(field.of)}` : '';
+/** What it is and what it is by default, then a line for each word that it may be, which begins with a tab. */
+function description(field: Field): string {
   const standard = defaultOf(field);
-  return `${field.help}${choices}${standard === '' ? '' : ` (default: ${standard})`}`;
+  const first = `${field.help}${standard === '' ? '' : ` (${standard === 'needed' ? '' : 'default: '}${standard})`}`;
+  if (!('of' in field)) return first;
+  if (Array.isArray(field.of)) return `${first}\n\t${field.of.join(', ')}`;
+  const words = Object.entries(field.of);
+  const width = Math.max(...words.map(([word]) => word.length));
+  return [first, ...words.map(([word, meaning]) => `\t${word.padEnd(width)}  ${meaning}`)].join('\n');
 }
 
 /** The default in words; empty where there is none. */
@@ -52,6 +58,18 @@ export function defaultOf(field: Field): string {
   if (field.default === null) return field.none ?? '';
   if (field.default === undefined || field.default === false) return '';
   return String(field.default).replaceAll('\n', '\\n');
+}
+
+/** An option of the help: its flag, and beside it the lines of its description, those of its words hanging. */
+function hanging(term: string, termWidth: number, text: string, helper: Help): string {
+  const width = (helper.helpWidth ?? 80) - termWidth - 4;
+  const lines = text.split('\n').flatMap((line) => {
+    const [, indent = '', rest = ''] = /^(\t?\S+ {2,}|\t?)(.*)$/s.exec(line) ?? [];
+    const first = indent.replace('\t', '  ');
+    const wrapped = helper.boxWrap(rest, Math.max(20, width - first.length)).split('\n');
+    return wrapped.map((part, i) => (i === 0 ? first : ' '.repeat(first.length)) + part);
+  });
+  return `  ${term.padEnd(termWidth)}  ${lines.join(`\n${' '.repeat(termWidth + 4)}`)}`.trimEnd();
 }
 
 /** @throws OptionError naming the flag when the text is no number */
@@ -65,11 +83,11 @@ export function numberOf(flag: string, none: string | undefined, text: string): 
 /** Collects what commander hands over word by word: one of the names, or two numbers. */
 function ratesOf(
   flag: string,
-  { of: names, none }: Extract<Field, { kind: 'rates' }>,
+  { of, none }: Extract<Field, { kind: 'rates' }>,
   text: string,
-  before: readonly number[] | undefined,
+  before: unknown,
 ): unknown {
   if (text === none) return null;
-  if (names.includes(text)) return text;
-  return [...(Array.isArray(before) ? (before as readonly number[]) : []), numberOf(flag, undefined, text)];
+  if (wordsOf({ of }).includes(text)) return text;
+  return [...(Array.isArray(before) ? before : []), numberOf(flag, undefined, text)];
 }

@@ -1,5 +1,5 @@
 import { Ajv, type ValidateFunction } from 'ajv';
-import type { Field, FieldTable } from './fields.js';
+import { type Field, type FieldTable, wordsOf } from './fields.js';
 
 /** JSON Schema of an object with these fields, all optional. */
 export function schemaOf(table: FieldTable): object {
@@ -18,7 +18,7 @@ function valueSchema(field: Field): object {
 function someValue(field: Field): object {
   switch (field.kind) {
     case 'choice':
-      return { enum: field.of };
+      return { enum: wordsOf(field) };
     case 'number':
       return {
         type: field.integer ? 'integer' : 'number',
@@ -36,7 +36,9 @@ function someValue(field: Field): object {
       return { type: 'boolean' };
     case 'rates': {
       const rate = { type: 'number', minimum: 0, exclusiveMaximum: 1 };
-      return { anyOf: [{ enum: field.of }, { type: 'array', items: [rate, rate], minItems: 2, maxItems: 2 }] };
+      return {
+        anyOf: [{ enum: wordsOf(field) }, { type: 'array', items: [rate, rate], minItems: 2, maxItems: 2 }],
+      };
     }
   }
 }
@@ -50,7 +52,7 @@ export function expectation(field: Field): string {
 function someExpectation(field: Field): string {
   switch (field.kind) {
     case 'choice':
-      return either(field.of);
+      return either(wordsOf(field));
     case 'number':
       return range(field);
     case 'text':
@@ -60,7 +62,7 @@ function someExpectation(field: Field): string {
     case 'flag':
       return 'true or false';
     case 'rates':
-      return `${field.of.join(', ')} or two numbers in [0, 1)`;
+      return `${wordsOf(field).join(', ')} or two numbers in [0, 1)`;
   }
 }
 
