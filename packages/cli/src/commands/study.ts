@@ -2,10 +2,28 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DataError } from '@tsrl/core';
+import type { Command as Commander } from 'commander';
 import { type Screen, screenFor } from '../screen.js';
-import { threadCount } from '../settings/index.js';
+import { numberOf, threadCount } from '../settings/index.js';
 import { runStudy } from '../study/run-study.js';
 import { readStudyConfig } from '../study/study-config.js';
+
+type Command = (signal: { readonly aborted: boolean }) => Promise<void>;
+
+/** Adds `tsrl study`; `interruptible` runs it with what says that it should stop. */
+export function addStudyCommand(tsrl: Commander, interruptible: (command: Command) => Promise<void>): void {
+  tsrl
+    .command('study')
+    .description('Compare methods over data sets, damages and seeds on all cores; goes on where it was stopped.')
+    .requiredOption('--config <file>', 'what to run: YAML or JSON')
+    .option('--data <dir>', 'what the paths of the data sets begin with', '.')
+    .option('--model <name=dir...>', 'directory of each model that the configuration names')
+    .option('--out <dir>', 'where to write (default: runs/study/NAME)')
+    .option('--threads <n>', 'runs at once (default: one per core)', (text) => numberOf('--threads', undefined, text))
+    .option('--features-only', 'compute the vectors of frozen models, and stop')
+    .option('--redo', 'run anew what failed, and what was made by another configuration')
+    .action((args: StudyArguments) => interruptible((signal) => studyCommand(args, signal)));
+}
 
 /** The options of `tsrl study`. */
 export interface StudyArguments {

@@ -86,7 +86,7 @@ export async function computeFeatures(options: ComputeFeaturesOptions, screen: S
       await writeFeatures(job.place, gather(known, job.dataset[job.part]));
     }
   };
-  screen.bar(`vectors of ${model.name}`, total);
+  screen.bar(`vectors of ${model.name}`, total, 0, 'texts');
   try {
     if (tasks.length === 0) await writeComplete();
     return await onThreads<FeatureTask, FeatureAnswer>({

@@ -34,9 +34,12 @@ export function showProgress(screen: Screen, name: string, totals: Totals): Prog
     const running = [...now].map(({ dataset, damage, method, seed }) => `${dataset}/${damage}/${method}/${seed}`);
     return `${cellsDone}/${totals.cells} cells, ${rate.toFixed(2)} runs/s | ${running.join('  ')}`;
   };
-  screen.bar(name, totals.runs, runsDone);
+  screen.bar(name, totals.runs, runsDone, 'runs');
   return {
-    started: (run) => void now.add(run),
+    started(run) {
+      now.add(run);
+      screen.move(runsDone, note());
+    },
     ended(run) {
       runsDone++;
       if (run.purpose === 'cell') cellsDone++;

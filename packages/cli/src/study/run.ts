@@ -1,11 +1,11 @@
-import { createRng, type Json, type Rng, StateError, show } from '@tsrl/core';
-import { type LabelledText, stratifiedFolds } from '@tsrl/data';
-import { confidentNoiseRates } from '@tsrl/evaluation';
-import { fitTextClassifier, outOfFoldProbabilities, textClassifier } from '@tsrl/linear';
+import { createRng, DataError, type Json, type Rng, StateError, show } from '@tsrl/core';
+import type { LabelledText } from '@tsrl/data';
+import { fitTextClassifier, textClassifier } from '@tsrl/linear';
 import { featurePolicy } from '@tsrl/policies';
 import { readModelDirectory } from '@tsrl/policies/node';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import type { Examples } from '@tsrl/training';
+import { labelQuality } from '../label-quality.js';
 import { learn } from '../learn.js';
 import type { NoiseFacts } from '../make-method.js';
 import { makePolicy } from '../make-policy.js';
@@ -123,7 +123,7 @@ async function gradient(
     ? await onFeatures(await featuresOf(task, dataset), complete(0), rows, share, rng)
     : await onTexts(task, complete, rows, share, rng);
   try {
-    const learned = await learn({ settings, examples, policy, noiseRates: noiseOf(settings, rows.train, rng) });
+    const learned = await learn({ settings, examples, policy, noiseRates: await noiseOf(settings, task, rows.train) });
     const { validationLogits, testLogits, steps, history } = learned;
     return {
       settings: settings as unknown as Json,
@@ -200,23 +200,19 @@ async function onTexts(
   }
 }
 
-/** Rates of wrong labels, where the settings ask to estimate them from the damaged training data itself. */
-function noiseOf({ noiseRates }: TrainSettings, train: readonly Row[], rng: Rng): NoiseFacts | undefined {
+/**
+ * Rates of wrong labels, where the settings ask to estimate them: from the words of the damaged training texts, as
+ * `tsrl train` does. They depend on data, damage and seed alone; methods that ask for them follow each other.
+ */
+function noiseOf({ noiseRates }: TrainSettings, task: RunTask, train: readonly Row[]): Promise<NoiseFacts> | undefined {
   if (noiseRates === null || Array.isArray(noiseRates)) return undefined;
   if (noiseRates !== 'confident') throw new StateError('tsrl study', `has no trusted labels for ${show(noiseRates)}`);
-  const labels = labelsOf(train);
-  const probabilities = outOfFoldProbabilities({
-    folds: stratifiedFolds(labels, 5, rng.fork('folds')),
-    fit: (positions) => {
-      const texts = Array.from(positions, (i) => (train[i] as Row).text);
-      const classify = textClassifier(
-        fitTextClassifier({ texts, labels: Array.from(positions, (i) => labels[i] as number) }),
-      );
-      return (heldOut) => classify(Array.from(heldOut, (i) => (train[i] as Row).text));
-    },
+  const { fingerprint, damaged, seed } = task;
+  return estimates(JSON.stringify([fingerprint, damaged, seed]), async () => {
+    const { rates } = labelQuality(train, createRng(seed).fork('folds'));
+    if (typeof rates !== 'string') return rates;
+    throw new DataError(task.source.name, `noiseRates confident finds no rates: ${rates}`);
   });
-  const { falsePositive, falseNegative, prior } = confidentNoiseRates({ labels, probabilities });
-  return { falsePositive, falseNegative, prior };
 }
 
 function linear(settings: Extract<RunSettings, { method: 'tfidf' }>, { train, validation, test }: RunRows): Result {
@@ -260,6 +256,7 @@ function remembering<T>(most: number): (key: string, read: () => Promise<T>) => 
   };
 }
 
+const estimates = remembering<NoiseFacts>(64);
 const datasets = remembering<Dataset>(2);
 const vectors = remembering<Features>(2);
 
