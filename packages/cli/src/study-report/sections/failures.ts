@@ -1,0 +1,49 @@
+import { count } from '../../report/format.js';
+import type { Analysis } from '../analysis.js';
+import { pathOf } from '../cell.js';
+import { type Part, plain, type Section, text } from '../part.js';
+
+/** What did not work, and what is not there. */
+export function failures({ track, plan, score }: Analysis): Section {
+  const total = track.cells.length + track.failed.length;
+  const missing = plan.datasets.flatMap((dataset) =>
+    plan.damages.flatMap(({ name: damage }) =>
+      plan.methods
+        .filter(({ name: method }) =>
+          [...track.cells, ...track.failed].some(
+            (cell) => cell.dataset === dataset && cell.damage === damage && cell.method === method,
+          ),
+        )
+        .filter(({ name }) => !score({ dataset, damage }, name))
+        .map(({ name }) => `${dataset}/${damage}/${name}`),
+    ),
+  );
+  const failed: readonly Part[] =
+    track.failed.length === 0
+      ? []
+      : [
+          text('A run that failed counts as a classifier that always gives the same answer: balanced accuracy 50.'),
+          {
+            kind: 'table',
+            head: ['cell', 'what it said'],
+            rows: track.failed.map((cell) => ({ name: `\`${pathOf(cell)}\``, cells: [plain(oneLine(cell.error))] })),
+          },
+        ];
+  const lacking: readonly Part[] =
+    missing.length === 0
+      ? []
+      : [
+          {
+            kind: 'folded',
+            summary: `${count(missing.length)} that lack seeds, and are in no mean and no comparison`,
+            parts: [text(missing.map((path) => `\`${path}\``).join(', '))],
+          },
+        ];
+  return {
+    name: 'failures',
+    title: 'What failed',
+    parts: [text(`${count(track.failed.length)} of ${count(total)} runs failed.`), ...failed, ...lacking],
+  };
+}
+
+const oneLine = (message: string): string => message.replace(/\s+/g, ' ').replaceAll('|', '/');

@@ -1,0 +1,119 @@
+import type { Json } from '@tsrl/core';
+import { count, duration } from '../../report/format.js';
+import type { Analysis } from '../analysis.js';
+import { type Part, plain, type Section, text } from '../part.js';
+
+/** How the numbers came about: grid, command, machine, tuned values, settings. */
+export function settings(analysis: Analysis): Section {
+  const { track, plan, replicates, seeds } = analysis;
+  const seconds = track.cells.reduce((sum, cell) => sum + cell.seconds, 0);
+  const machines = track.studies.map(
+    ({ name, machine, versions }) => `\`${name}\`: ${spoken(machine)}; ${spoken(versions)}`,
+  );
+  return {
+    name: 'settings',
+    title: 'How this was made',
+    parts: [
+      text(
+        `${plan.datasets.length} sets × ${plan.damages.length} damages × ${plan.methods.length} methods × ${seeds} seeds, as far as the study asks for them:`,
+        `${count(track.cells.length)} runs, ${duration(seconds)} of training in all (tuning not counted).`,
+        `Made by \`${plan.command}\`; this page by \`npm run study:report -- --from docs/evidence\`, from the numbers in this repository,`,
+        `with ${count(replicates)} bootstrap resamples from fixed seeds.`,
+      ),
+      ...machines.map((machine) => text(`Machine and versions of ${machine}.`)),
+      {
+        kind: 'folded',
+        summary: 'Tuned values: how often each was chosen over sets and damages',
+        parts: [tunedTable(analysis)],
+      },
+      {
+        kind: 'folded',
+        summary: 'Settings of the methods: what all share, and what differs',
+        parts: settingsTables(analysis),
+      },
+      ...track.studies.map(
+        ({ name, configuration }): Part => ({
+          kind: 'folded',
+          summary: `Configuration of ${name}`,
+          parts: [text(`\`${JSON.stringify(configuration).replaceAll('`', "'")}\``)],
+        }),
+      ),
+    ],
+  };
+}
+
+function tunedTable({ track, plan }: Analysis): Part {
+  const names = [...new Set(track.cells.flatMap(({ tuned }) => Object.keys(record(tuned))))];
+  return {
+    kind: 'table',
+    head: ['method', ...names],
+    rows: plan.methods.map((method) => {
+      const cells = track.cells.filter((cell) => cell.method === method.name);
+      const groups = new Map(cells.map((cell) => [`${cell.dataset}/${cell.damage}`, record(cell.tuned)]));
+      return {
+        name: `\`${method.label}\``,
+        cells: names.map((name) => {
+          const values = [...groups.values()].flatMap((tuned) => (tuned[name] === undefined ? [] : [tuned[name]]));
+          const distinct = [...new Set(values)].sort((a, b) => Number(a) - Number(b));
+          const often = distinct.map((value) => `${spoken(value)} (${values.filter((one) => one === value).length}×)`);
+          return plain(often.join(', ') || '–');
+        }),
+      };
+    }),
+  };
+}
+
+/** Seeds, tuned values and damages differ from run to run, and are told elsewhere. */
+const elsewhere = ['seed', 'labelNoise', 'falsePositiveNoise', 'falseNegativeNoise', 'imbalance'];
+
+function settingsTables({ track, plan }: Analysis): Part[] {
+  const tuned = new Set(track.cells.flatMap((cell) => Object.keys(record(cell.tuned))));
+  const ofMethod = plan.methods.map(({ name }) => {
+    const values = new Map<string, Set<string>>();
+    for (const cell of track.cells.filter((one) => one.method === name)) {
+      for (const [key, value] of Object.entries(record(cell.settings))) {
+        if (tuned.has(key) || elsewhere.includes(key)) continue;
+        values.set(key, (values.get(key) ?? new Set()).add(spoken(value)));
+      }
+    }
+    return new Map([...values].map(([key, seen]) => [key, [...seen].sort().join(' or ')]));
+  });
+  const keys = [...new Set(ofMethod.flatMap((values) => [...values.keys()]))].sort();
+  const shared = (key: string): boolean => new Set(ofMethod.map((values) => values.get(key))).size === 1;
+  return [
+    {
+      kind: 'table',
+      head: ['setting of all', 'value'],
+      rows: keys.filter(shared).map((key) => ({ name: `\`${key}\``, cells: [plain(ofMethod[0]?.get(key) ?? '')] })),
+    },
+    {
+      kind: 'table',
+      head: ['method', 'settings that differ'],
+      rows: plan.methods.map((method, i) => ({
+        name: `\`${method.label}\``,
+        cells: [
+          plain(
+            keys
+              .filter((key) => !shared(key) && ofMethod[i]?.has(key))
+              .map((key) => `${key} ${ofMethod[i]?.get(key)}`)
+              .join('; '),
+          ),
+        ],
+      })),
+    },
+  ];
+}
+
+const record = (json: Json): Readonly<Record<string, Json>> =>
+  typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Readonly<Record<string, Json>>) : {};
+
+/** A value for people: `a, b` for a list, `key value, key value` for an object. */
+function spoken(json: Json | undefined): string {
+  if (json === undefined || json === null) return 'none';
+  if (Array.isArray(json)) return json.map(spoken).join(', ') || 'none';
+  if (typeof json === 'object')
+    return Object.entries(json)
+      .map(([key, value]) => `${key} ${spoken(value)}`)
+      .join(', ');
+  return String(json).replace(/\s+/g, ' ').replaceAll('|', '/');
+}
