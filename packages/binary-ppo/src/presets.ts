@@ -1,5 +1,5 @@
 import { logComplement, printed } from '@tsrl/rewards';
-import type { BinaryPpoOptions } from './binary-ppo.js';
+import type { BinaryPpoOptions } from './options.js';
 
 /** Both actions, the exact baseline and the reward with its sign put right: the defaults of `binaryPpo`, spelled out. */
 export const stable: BinaryPpoOptions = {

@@ -14,7 +14,10 @@ export function defaultReward(action: number, label: number, logit: number): num
 export interface OracleOptions {
   readonly baseline?: 'analytic' | 'valueHead' | 'batchMean' | 'none';
   readonly normalize?: 'scale' | 'whiten' | 'none';
-  /** Draws of each action, [N][2], in the mode `sample`. */
+  /** π_old of a valid answer, [N], and what an invalid one earns: then there are three actions. */
+  readonly mass?: ArrayLike<number> | undefined;
+  readonly invalidReward?: number | undefined;
+  /** Draws of each action, [N][actions], in the mode `sample`. */
   readonly counts?: readonly (readonly number[])[];
   /** The mode `label`. */
   readonly imitate?: boolean;
@@ -32,6 +35,8 @@ export function oracleColumns(
   {
     baseline = 'analytic',
     normalize = 'scale',
+    mass,
+    invalidReward = 0,
     counts,
     imitate = false,
     rewardClip = 1e9,
@@ -41,45 +46,47 @@ export function oracleColumns(
   }: OracleOptions,
 ): BinaryPpoColumns {
   const within = (x: number, most: number): number => Math.min(Math.max(x, -most), most);
-  const rewardsOf = (i: number): readonly [number, number] => {
+  const actions = mass ? [0, 1, 2] : [0, 1];
+  const rewardsOf = (i: number): readonly number[] => {
     const [y, z] = [labels[i] as number, logits[i] as number];
-    return [within(reward(0, y, z), rewardClip), within(reward(1, y, z), rewardClip)];
+    return actions.map((a) => within(a === 2 ? invalidReward : reward(a, y, z), rewardClip));
   };
-  const shares = (i: number): readonly number[] => {
-    const p = sigmoid(logits[i] as number);
-    return counts?.[i] ?? (imitate ? [1 - (labels[i] as number), labels[i] as number] : [1 - p, p]);
+  const policy = (i: number): readonly number[] => {
+    const [p, m] = [sigmoid(logits[i] as number), mass?.[i] ?? 1];
+    return actions.map((a) => (a === 2 ? 1 - m : m * (a === 1 ? p : 1 - p)));
   };
+  const shares = (i: number): readonly number[] =>
+    counts?.[i] ?? (imitate ? actions.map((a) => (a === labels[i] ? 1 : 0)) : policy(i));
   let [earned, seen] = [0, 0];
   for (let i = 0; i < labels.length; i++) {
-    for (const a of [0, 1] as const) {
-      earned += (shares(i)[a] as number) * rewardsOf(i)[a];
+    for (const a of actions) {
+      earned += (shares(i)[a] as number) * (rewardsOf(i)[a] as number);
       seen += shares(i)[a] as number;
     }
   }
   const rows = Array.from(labels, (_, i) => {
-    const z = logits[i] as number;
-    const p = [1 - sigmoid(z), sigmoid(z)] as const;
     const r = rewardsOf(i);
-    const exact = p[0] * r[0] + p[1] * r[1];
+    const exact = policy(i).reduce((sum, p, a) => sum + p * (r[a] as number), 0);
     const v = { analytic: exact, valueHead: values[i] as number, batchMean: earned / seen, none: 0 }[baseline];
-    const [zeros, ones] = shares(i) as [number, number];
+    const count = shares(i);
+    const all = count.reduce((sum, share) => sum + share, 0);
     return {
-      count: [zeros, ones] as const,
-      weights: [zeros / (zeros + ones), ones / (zeros + ones)] as const,
-      advantages: [r[0] - v, r[1] - v] as const,
-      returns: baseline === 'valueHead' && !counts ? ([exact, exact] as const) : r,
+      count,
+      weights: count.map((share) => share / all),
+      advantages: r.map((x) => x - v),
+      returns: baseline === 'valueHead' && !counts ? r.map(() => exact) : r,
     };
   });
   let [total, sum, squares] = [0, 0, 0];
   for (const { count, advantages } of rows) {
-    for (const a of [0, 1] as const) {
-      total += count[a];
-      sum += count[a] * advantages[a];
+    for (const a of actions) {
+      total += count[a] as number;
+      sum += (count[a] as number) * (advantages[a] as number);
     }
   }
   const mean = sum / total;
   for (const { count, advantages } of rows) {
-    for (const a of [0, 1] as const) squares += count[a] * (advantages[a] - mean) ** 2;
+    for (const a of actions) squares += (count[a] as number) * ((advantages[a] as number) - mean) ** 2;
   }
   const freedom = counts ? total - 1 : total;
   const variance = freedom > 0 ? squares / freedom : 0;
@@ -88,11 +95,11 @@ export function oracleColumns(
   const scale = normalized ? 1 / Math.sqrt(variance + 1e-8) : 1;
   return {
     labels: Float64Array.from(labels),
-    oldLogits: Float64Array.from(logits),
+    oldLogProbs: gridOf(Array.from(labels, (_, i) => policy(i).map(Math.log))),
     weights: gridOf(rows.map(({ weights }) => weights)),
     advantages: gridOf(
       rows.map(({ count, advantages }) =>
-        [0, 1].map((a) =>
+        actions.map((a) =>
           count[a] ? advantageScale * within(((advantages[a] as number) - shift) * scale, advantageClip) : 0,
         ),
       ),
@@ -118,25 +125,28 @@ export interface LossOptions {
 export function oracleTerms(
   logits: ArrayLike<number>,
   values: ArrayLike<number>,
-  { labels, oldLogits, weights, advantages, returns, oldValues, refLogits }: BinaryPpoColumns,
+  { labels, oldLogProbs, weights, advantages, returns, oldValues, refLogits, refLogMass }: BinaryPpoColumns,
   { clipLow, clipHigh, dualClip, alpha, beta, gamma, valueClip, kl = 0, klDirection = 'forward' }: LossOptions,
+  logMass?: ArrayLike<number>,
 ): { policy: number; value: number; supervised: number; entropy: number; reference: number } {
   const terms = { policy: 0, value: 0, supervised: 0, entropy: 0, reference: 0 };
   const n = labels.length;
+  const width = weights.columns;
+  const probabilities = (z: number, m: number): number[] => [m * sigmoid(-z), m * sigmoid(z), 1 - m].slice(0, width);
   for (let i = 0; i < n; i++) {
     const z = logits[i] as number;
     const p = sigmoid(z);
-    const old = sigmoid(oldLogits[i] as number);
-    for (const a of [0, 1]) {
-      const w = weights.data[2 * i + a] as number;
+    const now = probabilities(z, logMass ? Math.exp(logMass[i] as number) : 1);
+    for (let a = 0; a < width; a++) {
+      const w = weights.data[width * i + a] as number;
       if (w === 0) continue;
-      const A = advantages.data[2 * i + a] as number;
-      const ratio = a === 1 ? p / old : (1 - p) / (1 - old);
+      const A = advantages.data[width * i + a] as number;
+      const ratio = (now[a] as number) / Math.exp(oldLogProbs.data[width * i + a] as number);
       const clipped = Math.min(Math.max(ratio, 1 - clipLow), 1 + clipHigh);
       let gain = Math.min(ratio * A, clipped * A);
       if (dualClip !== undefined && A < 0) gain = Math.max(gain, dualClip * A);
       terms.policy -= (w * gain) / n;
-      const target = returns.data[2 * i + a] as number;
+      const target = returns.data[width * i + a] as number;
       let error = ((values[i] as number) - target) ** 2;
       if (valueClip !== undefined) {
         const start = oldValues?.[i] as number;
@@ -146,16 +156,19 @@ export function oracleTerms(
       terms.value += (alpha * w * error) / n;
     }
     if (kl > 0) {
-      const ref = sigmoid(refLogits?.[i] as number);
-      const [from, to] = klDirection === 'forward' ? [ref, p] : [p, ref];
-      const divergence = from * Math.log(from / to) + (1 - from) * Math.log((1 - from) / (1 - to));
-      terms.reference += (kl * divergence) / n;
+      const ref = probabilities(refLogits?.[i] as number, refLogMass ? Math.exp(refLogMass[i] as number) : 1);
+      const [from, to] = klDirection === 'forward' ? [ref, now] : [now, ref];
+      terms.reference += (kl * divergenceOf(from, to)) / n;
     }
     terms.supervised -= (beta * Math.log(labels[i] === 1 ? p : 1 - p)) / n;
-    terms.entropy -= (gamma * -(p * Math.log(p) + (1 - p) * Math.log(1 - p))) / n;
+    terms.entropy += (gamma * now.reduce((sum, q) => sum + q * Math.log(q), 0)) / n;
   }
   return terms;
 }
+
+/** KL of two distributions over the same actions. */
+export const divergenceOf = (from: readonly number[], to: readonly number[]): number =>
+  from.reduce((sum, q, a) => sum + q * Math.log(q / (to[a] as number)), 0);
 
 export const sumOf = (terms: Readonly<Record<string, number>>): number =>
   Object.values(terms).reduce((total, term) => total + term, 0);
