@@ -36,7 +36,15 @@ export {
   type SaveOptions,
   type TextFile,
 } from './load.js';
-export { loadPolicy, type PolicyFiles, type PolicySettings, policyFiles } from './save-policy.js';
+export { createLora, type Lora, type LoraOptions } from './lora.js';
+export { type LoraFiles, loadLora } from './lora-files.js';
+export {
+  loadPolicy,
+  type PolicyFiles,
+  type PolicySaveOptions,
+  type PolicySettings,
+  policyFiles,
+} from './save-policy.js';
 export { poolingPath, type SentenceModules } from './sentence-modules.js';
 export { type TinyOptions, tiny } from './tiny.js';
 export { tokenBatch } from './token-batch.js';

@@ -8,6 +8,8 @@ import { createLlama, type Llama, type LlamaOptions } from './llama.js';
 import { llamaConfigJson, llamaTypes, parseLlamaConfig } from './llama-config.js';
 import { EMBEDDING, llamaShapes } from './llama-weights.js';
 import { locateWeights, type Place, readFloats } from './locate-weights.js';
+import type { Lora } from './lora.js';
+import { mergeLora } from './lora-merge.js';
 import { parseSentenceModules, type SentenceModules } from './sentence-modules.js';
 import { parseTokenizer, type Tokenizer } from './tokenizer.js';
 
@@ -33,12 +35,16 @@ export interface ModelFiles {
   readonly tokenizer: TextFile;
   /** What sentence-transformers says of the pooling of an encoder; of no account beside a decoder. */
   readonly sentence?: SentenceModules;
+  /** Where they stand, as it was given. */
+  readonly directory?: string;
 }
 
 /** A model and the tokenizer that belongs to it. */
 export interface LanguageModel<Model extends Llama | Bert = Llama | Bert> {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
+  /** Where they were read from, as it was given; adapters remember it. */
+  readonly directory?: string;
 }
 
 export interface LoadOptions extends LlamaOptions, Partial<PoolingOptions> {}
@@ -72,7 +78,7 @@ export function loadModel(files: ModelFiles, options: LoadOptions = {}): Languag
  * @throws DataError naming file and tensor when one is missing, unknown, twice there, of another shape or not finite
  */
 export function loadBert(
-  { config, weights, tokenizer, sentence }: ModelFiles,
+  { config, weights, tokenizer, sentence, directory }: ModelFiles,
   { pooling, normalize, ...options }: LoadOptions = {},
 ): LanguageModel<Bert> {
   if (pooling !== undefined && !poolings.includes(pooling)) {
@@ -86,7 +92,8 @@ export function loadBert(
   };
   const words = parseTokenizer(tokenizer.text, tokenizer.file, parsed.vocabularySize);
   const where = locateWeights({ shapes: bertShapes(parsed), nameOf: bertName }, weights, config.file);
-  return { model: createBert(parsed, (name) => readAt(where, name), options), tokenizer: words };
+  const model = createBert(parsed, (name) => readAt(where, name), options);
+  return { model, tokenizer: words, ...(directory !== undefined && { directory }) };
 }
 
 /**
@@ -95,7 +102,7 @@ export function loadBert(
  * @throws DataError naming file and tensor when one is missing, unknown, twice there, of another shape or not finite
  */
 export function loadLlama(
-  { config, weights, tokenizer }: ModelFiles,
+  { config, weights, tokenizer, directory }: ModelFiles,
   options: LlamaOptions = {},
 ): LanguageModel<Llama> {
   const parsed = parseLlamaConfig(config.text, config.file);
@@ -106,7 +113,8 @@ export function loadLlama(
   const nameOf = (name: string): string | undefined => (name.endsWith('.rotary_emb.inv_freq') ? undefined : name);
   const where = locateWeights({ shapes, optional, nameOf }, weights, config.file);
   if (parsed.tieWordEmbeddings) checkTied(where);
-  return { model: createLlama(parsed, (name) => readAt(where, name), options), tokenizer: words };
+  const model = createLlama(parsed, (name) => readAt(where, name), options);
+  return { model, tokenizer: words, ...(directory !== undefined && { directory }) };
 }
 
 /** The names of the shards that a `model.safetensors.index.json` lists, in order. */
@@ -124,14 +132,19 @@ export interface SaveOptions {
   readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
-/** The files of a model: `config.json`, `model.safetensors` and `tokenizer.json`, by name. */
+/**
+ * The files of a model: `config.json`, `model.safetensors` and `tokenizer.json`, by name. With adapters, they are those
+ * of the model that has W + (alpha / rank) B A in place of W.
+ */
 export async function modelFiles(
   { model, tokenizer }: LanguageModel,
   { dtype = 'F32' }: SaveOptions = {},
+  lora?: Lora,
 ): Promise<Map<string, string | Uint8Array>> {
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, variable] of model.weights) {
-    tensors.set(name, { shape: variable.shape, data: Float32Array.from(await variable.data()) });
+    const data = Float32Array.from(await variable.data());
+    tensors.set(name, { shape: variable.shape, data: lora ? await mergeLora(lora, name, data) : data });
   }
   const torch = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
   const configJson =

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DataError, isTsrlError, StateError } from '@tsrl/core';
+import { DataError, isTsrlError, OptionError, StateError } from '@tsrl/core';
 import type { TextPolicy } from './binary-policy.js';
 import type { LlamaOptions } from './llama.js';
 import {
@@ -14,7 +14,9 @@ import {
   type SaveOptions,
   type TextFile,
 } from './load.js';
-import { loadPolicy, type PolicySettings, policyFiles } from './save-policy.js';
+import type { Lora, LoraOptions } from './lora.js';
+import { type LoraFiles, loadLora } from './lora-files.js';
+import { loadPolicy, type PolicySaveOptions, type PolicySettings, policyFiles, savedBase } from './save-policy.js';
 import { poolingPath, type SentenceModules } from './sentence-modules.js';
 import { gpt2TokenizerJson } from './tokenizer.js';
 
@@ -29,15 +31,54 @@ export async function readModelDirectory(directory: string, options: LoadOptions
   return loadModel(await readModelFiles(directory), options);
 }
 
-/** Reads what {@link writePolicyDirectory} wrote. */
+export interface ReadPolicyOptions extends LlamaOptions {
+  /** Where the base model of saved adapters is, when it is no longer where it was. */
+  readonly base?: string;
+}
+
+/**
+ * Reads what {@link writePolicyDirectory} wrote. Adapters are read over their base model, from the path that was given
+ * when they were saved (a relative one begins where the process runs) or from `base`.
+ *
+ * @throws DataError naming the file that is missing or wrong; for adapters whose base model is missing or of other
+ * weights, both
+ */
 export async function readPolicyDirectory(
   directory: string,
-  options: LlamaOptions = {},
+  { base: moved, ...options }: ReadPolicyOptions = {},
 ): Promise<{ policy: TextPolicy; settings: PolicySettings }> {
-  const files = await readModelFiles(directory);
   const policy = await readText(join(directory, 'tsrl.json'));
   const head = await readBytes(join(directory, 'head.safetensors'));
-  return loadPolicy({ ...files, policy, head }, options);
+  const base = savedBase(policy);
+  if (!base) {
+    if (moved !== undefined) {
+      throw new OptionError(
+        'readPolicyDirectory',
+        'base',
+        `left out for ${directory}, which holds a whole model`,
+        moved,
+      );
+    }
+    return loadPolicy({ ...(await readModelFiles(directory)), policy, head }, options);
+  }
+  const adapters = await readLoraFiles(directory);
+  const files = await readModelFiles(moved ?? base.path).catch((cause: Error) => {
+    const problem = `the adapters belong to the base model ${base.path}, which cannot be read: ${cause.message}`;
+    throw new DataError(policy.file, `${problem}; where it is, the option base says`, { cause });
+  });
+  return loadPolicy({ ...files, policy, head, adapters }, options);
+}
+
+/**
+ * Adapters from a directory of PEFT's, `adapter_config.json` and `adapter_model.safetensors`: the option `lora` of a
+ * policy. See `loadLora`. Nothing but the shapes tells whether the model is their base.
+ */
+export async function readLoraDirectory(
+  directory: string,
+  model: LanguageModel['model'],
+  options: Pick<LoraOptions, 'scope'> = {},
+): Promise<Lora> {
+  return loadLora(model, await readLoraFiles(directory), options);
 }
 
 /**
@@ -54,13 +95,23 @@ export async function writeModelDirectory(
   await replaceDirectory(directory, await modelFiles(language, options));
 }
 
-/** Writes a policy: its language model, `tsrl.json` and `head.safetensors`; otherwise as {@link writeModelDirectory}. */
+/**
+ * Writes a policy: its language model, or its adapters alone, and `tsrl.json` and `head.safetensors`; see
+ * `policyFiles`, and otherwise {@link writeModelDirectory}.
+ *
+ * @throws StateError also when adapters would take the place of their base model
+ */
 export async function writePolicyDirectory(
   directory: string,
   policy: TextPolicy,
   settings: PolicySettings,
-  options: SaveOptions = {},
+  options: PolicySaveOptions = {},
 ): Promise<void> {
+  const base = options.base ?? policy.language.directory;
+  if (options.save === 'adapters' && base !== undefined && (await placeOf(base)) === (await placeOf(directory))) {
+    const problem = `${directory} holds the base model, which its adapters would replace; choose another`;
+    throw new StateError('writePolicyDirectory', problem);
+  }
   await replaceDirectory(directory, await policyFiles(policy, settings, options));
 }
 
@@ -68,7 +119,12 @@ async function readModelFiles(directory: string): Promise<ModelFiles> {
   const config = await readText(join(directory, 'config.json'));
   const tokenizer = await readTokenizer(directory);
   const sentence = await readSentenceModules(directory);
-  return { config, tokenizer, weights: await readWeights(directory), ...(sentence && { sentence }) };
+  return { config, tokenizer, weights: await readWeights(directory), directory, ...(sentence && { sentence }) };
+}
+
+async function readLoraFiles(directory: string): Promise<LoraFiles> {
+  const config = await readText(join(directory, 'adapter_config.json'));
+  return { config, weights: await readBytes(join(directory, 'adapter_model.safetensors')) };
 }
 
 async function readWeights(directory: string): Promise<BinaryFile[]> {
@@ -102,6 +158,11 @@ async function readTokenizer(directory: string): Promise<TextFile> {
   };
 }
 
+/** The same for all paths of one directory, whether it is there or not. */
+function placeOf(directory: string): Promise<string> {
+  return realpath(directory).catch(() => resolve(directory));
+}
+
 async function readBytes(file: string): Promise<BinaryFile> {
   try {
     return { file, bytes: await readFile(file) };
@@ -133,7 +194,7 @@ async function optional<T>(reading: Promise<T>): Promise<T | undefined> {
 
 /** What a model directory may hold, and what replacing it may therefore delete. */
 const ours =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|vocab|tsrl)\.json$|^merges\.txt$|\.safetensors(\.index\.json)?$/;
+  /^(config|generation_config|adapter_config|tokenizer|tokenizer_config|special_tokens_map|vocab|tsrl)\.json$|^merges\.txt$|\.safetensors(\.index\.json)?$/;
 
 async function replaceDirectory(directory: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
   const target = resolve(directory);

@@ -1,11 +1,22 @@
-import { DataError, show } from '@tsrl/core';
+import { DataError, OptionError, show } from '@tsrl/core';
 import { parseSafetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
+import { type BaseModel, fingerprint, isBaseModel } from './base-model.js';
 import type { HeadForm, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
 import { headPolicy } from './head-policy.js';
 import { isJsonObject, type JsonObject, parseJsonObject } from './json.js';
 import type { LlamaOptions } from './llama.js';
-import { type BinaryFile, loadModel, type ModelFiles, modelFiles, type SaveOptions, type TextFile } from './load.js';
+import {
+  type BinaryFile,
+  type LanguageModel,
+  loadModel,
+  type ModelFiles,
+  modelFiles,
+  type SaveOptions,
+  type TextFile,
+} from './load.js';
 import { readFloats } from './locate-weights.js';
+import type { Lora } from './lora.js';
+import { type LoraFiles, loadLora, loraFiles } from './lora-files.js';
 import { verbalizerPolicy } from './verbalizer-policy.js';
 
 /** How a trained policy is to be used. */
@@ -16,32 +27,79 @@ export interface PolicySettings {
   readonly threshold: number;
 }
 
-/** The files of a saved policy: those of its language model, and two of its own. */
+export interface PolicySaveOptions extends SaveOptions {
+  /**
+   * How a policy with adapters is saved: `merged` into the weights of its language model, the default, or the `adapters`
+   * alone, which can be read where their base model is.
+   */
+  readonly save?: 'merged' | 'adapters';
+  /** Where the base model of the adapters is. Default: where the language model was read from. */
+  readonly base?: string;
+}
+
+/** The files of a saved policy: those of its language model, two of its own, and its adapters where it has some. */
 export interface PolicyFiles extends ModelFiles {
   /** `tsrl.json` */
   readonly policy: TextFile;
   /** `head.safetensors` */
   readonly head: BinaryFile;
+  /** Beside the files of the base model, when the policy was saved as adapters. */
+  readonly adapters?: LoraFiles;
 }
 
 /**
  * The files of a policy, by name: the language model's in the Hugging Face layout, `tsrl.json` (form, prompt,
  * verbaliser tokens, settings) and `head.safetensors` (always F32). Saved with the default dtype, a policy read back
- * gives the same scores, bit for bit.
+ * gives the same scores, bit for bit; one whose adapters were merged gives them within float32 rounding.
+ *
+ * Saved as `adapters`, the files are PEFT's `adapter_config.json` and `adapter_model.safetensors` in place of the
+ * language model's, and `tsrl.json` says which base model they belong to: where it is, and the names and shapes of its
+ * weights.
+ *
+ * @throws OptionError when there are no adapters to save, or no base model is known
  */
 export async function policyFiles(
   policy: TextPolicy,
   settings: PolicySettings,
-  options: SaveOptions = {},
+  { save = 'merged', base, ...options }: PolicySaveOptions = {},
 ): Promise<Map<string, string | Uint8Array>> {
-  const files = await modelFiles(policy.language, options);
+  if (save !== 'merged' && save !== 'adapters') {
+    throw new OptionError('policyFiles', 'save', "'merged' or 'adapters'", save);
+  }
+  const { language, lora, form } = policy;
+  const adapters = save === 'adapters' ? adaptersOf(policy, base) : undefined;
+  const files = adapters
+    ? await loraFiles(language.model, adapters.lora, adapters.base.path, options)
+    : await modelFiles(language, options, lora);
   const head = new Map<string, TensorToWrite>();
   for (const [name, variable] of policy.head) {
     head.set(name, { shape: variable.shape, data: Float32Array.from(await variable.data()) });
   }
-  files.set('tsrl.json', `${JSON.stringify({ version: 1, policy: policy.form, ...settings }, null, 2)}\n`);
+  const description = {
+    version: 1,
+    policy: adapters ? form : mergedForm(form),
+    ...settings,
+    ...(adapters && { base: adapters.base }),
+  };
+  files.set('tsrl.json', `${JSON.stringify(description, null, 2)}\n`);
   files.set('head.safetensors', writeSafetensors(head, { metadata: { format: 'pt' } }));
   return files;
+}
+
+function adaptersOf(
+  { language, lora }: TextPolicy,
+  path: string | undefined = language.directory,
+): { readonly lora: Lora; readonly base: BaseModel } {
+  if (!lora) throw new OptionError('policyFiles', 'save', "'merged' for a policy without adapters", 'adapters');
+  if (path === undefined) {
+    throw new OptionError('policyFiles', 'base', 'the directory of the base model, which was not read from one', path);
+  }
+  return { lora, base: { path, fingerprint: fingerprint(language.model) } };
+}
+
+/** Merged, there are no adapters: an ordinary model, all of which could train. */
+function mergedForm(form: PolicyForm): PolicyForm {
+  return form.form === 'head' && form.trainable === 'lora' ? { ...form, trainable: 'full' } : form;
 }
 
 /**
@@ -54,20 +112,36 @@ export function loadPolicy(
   files: PolicyFiles,
   options: LlamaOptions = {},
 ): { policy: TextPolicy; settings: PolicySettings } {
-  const { form, settings } = parsePolicy(files.policy);
+  const { form, settings, base } = parsePolicy(files.policy);
+  if (base && !files.adapters) throw new DataError(files.policy.file, 'the adapters that it speaks of are not given');
   const language = loadModel(files, options);
+  let lora: Lora | undefined;
   try {
-    const weights = readHead(files.head);
-    const common = { ...options, weights };
+    if (base) expectBase(base, language, files);
+    if (files.adapters) lora = loadLora(language.model, files.adapters, options);
+    const common = { ...options, weights: readHead(files.head), lora };
     const policy: TextPolicy =
       form.form === 'head'
         ? headPolicy(language, { ...form, ...common })
         : verbalizerPolicy(language, { ...form, ...common });
     return { policy, settings };
   } catch (error) {
+    lora?.dispose();
     language.model.dispose();
     throw error;
   }
+}
+
+/** The base model of a policy that was saved as adapters; `undefined` for one that was saved whole. */
+export function savedBase(file: TextFile): BaseModel | undefined {
+  return parsePolicy(file).base;
+}
+
+function expectBase({ path, fingerprint: wanted }: BaseModel, { model }: LanguageModel, files: PolicyFiles): void {
+  const got = fingerprint(model);
+  if (got === wanted) return;
+  const problem = `the adapters belong to the base model ${path} (${wanted}); that of ${files.config.file} is another (${got})`;
+  throw new DataError(files.policy.file, problem);
 }
 
 function readHead({ file, bytes }: BinaryFile): (name: string, shape: readonly number[]) => Float32Array {
@@ -81,18 +155,20 @@ function readHead({ file, bytes }: BinaryFile): (name: string, shape: readonly n
   };
 }
 
-function parsePolicy({ file, text }: TextFile): { form: PolicyForm; settings: PolicySettings } {
+function parsePolicy({ file, text }: TextFile): { form: PolicyForm; settings: PolicySettings; base?: BaseModel } {
   const json = parseJsonObject(text, file);
   const check = checker(json, file);
   check('version', '1', (x) => x === 1);
   check('maxLength', 'a positive integer', (x) => Number.isSafeInteger(x) && (x as number) > 0);
   check('threshold', 'between 0 and 1', (x) => typeof x === 'number' && x >= 0 && x <= 1);
   check('policy', 'an object', isJsonObject);
+  check('base', 'an object with path and fingerprint', (x) => x === undefined || isBaseModel(x));
   const form = json['policy'] as JsonObject;
   checkForm(form, file);
   return {
     form: form as unknown as PolicyForm,
     settings: { maxLength: json['maxLength'] as number, threshold: json['threshold'] as number },
+    ...(json['base'] !== undefined && { base: json['base'] as BaseModel }),
   };
 }
 
@@ -114,7 +190,8 @@ function checkForm(form: JsonObject, file: string): void {
   const shared: readonly (keyof SharedForm)[] = ['valueHead', 'detachValueFeatures'];
   for (const name of shared) check(name, 'true or false', isBoolean);
   if (form['form'] === 'head') {
-    check('trainable' satisfies keyof HeadForm, "'full' or 'head'", (x) => x === 'full' || x === 'head');
+    const trainable: readonly unknown[] = ['full', 'head', 'lora'] satisfies HeadForm['trainable'][];
+    check('trainable' satisfies keyof HeadForm, "'full', 'head' or 'lora'", (x) => trainable.includes(x));
     return;
   }
   const lists: readonly (keyof VerbalizerForm)[] = ['yes', 'no'];

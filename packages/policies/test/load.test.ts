@@ -365,7 +365,7 @@ describe('saved policies', () => {
       [{ policy: 'head' }, 'policy must be an object; got "head"'],
       [{ policy: { ...good.policy, form: 'tail' } }, `form must be 'head' or 'verbalizer'; got "tail"`],
       [{ policy: { ...good.policy, valueHead: 'no' } }, 'valueHead must be true or false; got "no"'],
-      [{ policy: { ...good.policy, trainable: null } }, `trainable must be 'full' or 'head'; got null`],
+      [{ policy: { ...good.policy, trainable: null } }, `trainable must be 'full', 'head' or 'lora'; got null`],
       [
         { policy: { ...verbalizer, yes: 'y' } },
         'yes must be a list of words, each a token id or a list of them; got "y"',

@@ -1,0 +1,30 @@
+import { isJsonObject } from './json.js';
+import type { LanguageModel } from './load.js';
+
+/** The model that adapters belong to. */
+export interface BaseModel {
+  /** Where it is, as it was given. */
+  readonly path: string;
+  /** What {@link fingerprint} says of it. */
+  readonly fingerprint: string;
+}
+
+export function isBaseModel(value: unknown): value is BaseModel {
+  return isJsonObject(value) && typeof value['path'] === 'string' && typeof value['fingerprint'] === 'string';
+}
+
+/**
+ * Tells models of other names or shapes of weights apart, in words and by a hash (FNV-1a, 64 bits) of them. Models that
+ * differ only in the elements of their weights are the same to it.
+ */
+export function fingerprint({ family, weights }: LanguageModel['model']): string {
+  let hash = 0xcbf29ce484222325n;
+  let size = 0;
+  for (const [name, variable] of weights) {
+    size += variable.size;
+    for (const letter of `${name} ${variable.shape.join(' ')}\n`) {
+      hash = BigInt.asUintN(64, (hash ^ BigInt(letter.charCodeAt(0))) * 0x100000001b3n);
+    }
+  }
+  return `${family}, ${weights.size} weights of ${size} numbers, ${hash.toString(16).padStart(16, '0')}`;
+}
