@@ -13,6 +13,7 @@ import {
   type Tokenizer,
   tiny,
   type VerbalizerPolicyOptions,
+  type VerbalizerWord,
   verbalizerLogits,
   verbalizerMass,
   verbalizerPolicy,
@@ -53,8 +54,8 @@ function oracleScores(
   const logOdds = (h: Float64Array): number => {
     if (form.form === 'head') return dot('score', h);
     const x = oracleLogits(config, weights, h);
-    const score = (ids: readonly number[]): number => {
-      const own = ids.map((id) => x[id]!);
+    const score = (words: readonly VerbalizerWord[]): number => {
+      const own = words.map((word) => x[word as number]!); // of several tokens: verbalizer.test.ts
       if (form.aggregate === 'max') return Math.max(...own);
       if (form.aggregate === 'mean') return own.reduce((a, b) => a + b) / own.length;
       return Math.log(own.reduce((sum, logit) => sum + Math.exp(logit), 0));
