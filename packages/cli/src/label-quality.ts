@@ -1,6 +1,7 @@
 import { DataError, isTsrlError, type Rng } from '@tsrl/core';
 import { type LabelledText, stratifiedFolds } from '@tsrl/data';
 import {
+  auroc,
   type ConfidentNoiseRates,
   confidentNoiseRates,
   type EstimatedNoiseRates,
@@ -9,6 +10,7 @@ import {
   trustedNoiseRates,
 } from '@tsrl/evaluation';
 import {
+  type CrossValidation,
   fitTextClassifier,
   linearProbabilities,
   logisticRegression,
@@ -29,8 +31,6 @@ export interface LabelQuality {
   /** What the logistic regression looked at: the words of the texts, or the vectors of the frozen model. */
   readonly by: 'tf-idf' | 'vectors';
   readonly folds: number;
-  /** [N], of class 1, by a model that did not see the text. */
-  readonly probabilities: Float64Array;
   /** By confident learning. Honest errors of the model count as noise, so the rates are rather too high; or why there are none. */
   readonly rates: ConfidentNoiseRates | string;
   /** Most suspicious first. */
@@ -40,41 +40,50 @@ export interface LabelQuality {
 const FOLDS = 5;
 
 /**
- * Judges every training text by a logistic regression that was fitted without it, both classes counting alike.
+ * Judges every training text by a logistic regression that was fitted without it, both classes counting alike: over its
+ * words, or over its vector where there are vectors and these tell the observed labels apart better (AUROC).
  *
  * @throws DataError for a class of fewer than two texts, or texts without words
  */
 export function labelQuality(examples: readonly LabelledText[], rng: Rng, vectors?: TextVectors): LabelQuality {
   const labels = Float64Array.from(examples, ({ label }) => label);
   const ones = labels.reduce((sum, label) => sum + label, 0);
-  const folds = Math.min(FOLDS, ones, labels.length - ones);
-  if (folds < 2) throw new DataError('training texts', 'cross-validation needs two texts or more of each class');
-  const at = <T>(of: ArrayLike<T>, positions: Int32Array): T[] => Array.from(positions, (i) => of[i] as T);
+  const count = Math.min(FOLDS, ones, labels.length - ones);
+  if (count < 2) throw new DataError('training texts', 'cross-validation needs two texts or more of each class');
+  const folds = stratifiedFolds(labels, count, rng);
   const texts = examples.map(({ text }) => text);
-  const classWeights = 'balanced';
-  const probabilities = outOfFoldProbabilities({
-    folds: stratifiedFolds(labels, folds, rng),
-    fit: (train) => {
-      const known = at(labels, train);
-      if (!vectors) {
-        const classify = textClassifier(
-          fitTextClassifier({ texts: at(texts, train), labels: known }, { classWeights }),
-        );
-        return (held) => classify(at(texts, held));
-      }
-      const model = logisticRegression({ features: selectRows(vectors, train), labels: known }, { classWeights });
-      return (held) => linearProbabilities(model, selectRows(vectors, held));
-    },
-  });
+  const judges = [judge('tf-idf', labels, folds, byWords(texts, labels))];
+  if (vectors) judges.push(judge('vectors', labels, folds, byVectors(vectors, labels)));
+  const { by, probabilities } = judges.reduce((best, other) => (other.auroc > best.auroc ? other : best));
   const outOfFold = { labels, probabilities };
-  return {
-    by: vectors ? 'vectors' : 'tf-idf',
-    folds,
-    probabilities,
-    rates: orReason(() => confidentNoiseRates(outOfFold)),
-    suspects: suspects(outOfFold),
-  };
+  const rates = orReason(() => confidentNoiseRates(outOfFold));
+  return { by, folds: count, rates, suspects: suspects(outOfFold) };
 }
+
+type Fit = CrossValidation['fit'];
+
+function judge(by: LabelQuality['by'], labels: Float64Array, folds: Int32Array, fit: Fit) {
+  const probabilities = outOfFoldProbabilities({ folds, fit });
+  return { by, probabilities, auroc: auroc(probabilities, labels) ?? 0 };
+}
+
+const at = <T>(of: ArrayLike<T>, positions: Int32Array): T[] => Array.from(positions, (i) => of[i] as T);
+
+const byWords = (texts: readonly string[], labels: Float64Array): Fit => {
+  return (train) => {
+    const known = { texts: at(texts, train), labels: at(labels, train) };
+    const classify = textClassifier(fitTextClassifier(known, { classWeights: 'balanced' }));
+    return (held) => classify(at(texts, held));
+  };
+};
+
+const byVectors = (vectors: TextVectors, labels: Float64Array): Fit => {
+  return (train) => {
+    const known = { features: selectRows(vectors, train), labels: at(labels, train) };
+    const model = logisticRegression(known, { classWeights: 'balanced' });
+    return (held) => linearProbabilities(model, selectRows(vectors, held));
+  };
+};
 
 /** The value, or why the data give none. */
 function orReason<T>(compute: () => T): T | string {

@@ -54,7 +54,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
   const { train: shown, validation, test } = examples;
   const { batchSize, refreshes, epochs } = settings;
   const { sample, size, steps } = planOf(settings, shown.labels);
-  const rise = settings.warmupSteps ?? Math.min(100, Math.ceil(steps / 20));
+  const rise = settings.learningRateWarmup ?? Math.min(100, Math.ceil(steps / 20));
   const fall = cosine(settings.learningRate, settings.learningRate / 10, Math.max(1, steps - rise));
   const decay = { learningRate: warmup(rise, fall), weightDecay: settings.weightDecay };
   const score = pool?.scoreExamples ?? scoreExamples;
@@ -84,8 +84,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
   } as const;
 
   const method = makeMethod(settings, methodFacts(settings, shown.labels, options.noiseRates));
-  const events = method.name === 'sft' ? train({ ...common, method }) : train({ ...common, method });
-  const result = await follow(events, onEvent);
+  const result = await follow(train({ ...common, method }), onEvent);
   if (result.stopped === 'aborted') {
     return { ...result, validationLogits: new Float64Array(0), testLogits: new Float64Array(0) };
   }
@@ -100,7 +99,11 @@ export function methodFacts(settings: TrainSettings, labels: Float64Array, noise
   const ones = labels.reduce((sum, label) => sum + label, 0);
   const given = Array.isArray(settings.noiseRates) ? settings.noiseRates : undefined;
   const rates = noiseRates ?? (given && { falsePositive: given[0] as number, falseNegative: given[1] as number });
-  return { counts: [labels.length - ones, ones], ...(rates && { noiseRates: rates }) };
+  return {
+    counts: [labels.length - ones, ones],
+    steps: planOf(settings, labels).steps,
+    ...(rates && { noiseRates: rates }),
+  };
 }
 
 /** How a pass is drawn, how large a refresh is, and how many steps there are in all. */

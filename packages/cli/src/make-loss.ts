@@ -9,15 +9,14 @@ import {
   meanAbsoluteError,
 } from '@tsrl/losses';
 import type { Loss } from '@tsrl/tensor';
+import { classWeightsOf } from './class-weights.js';
 import type { MethodFacts } from './make-method.js';
 import type { TrainSettings } from './settings/index.js';
 
 /** The supervised loss that the settings ask for. */
-export function makeLoss(
-  { loss, labelSmoothing, q, focalGamma, tau }: TrainSettings,
-  { counts, noiseRates }: MethodFacts,
-  classWeights: readonly [number, number],
-): Loss<BinaryCrossEntropyInputs> {
+export function makeLoss(settings: TrainSettings, { counts, noiseRates }: MethodFacts): Loss<BinaryCrossEntropyInputs> {
+  const { loss, labelSmoothing, q, focalGamma, tau } = settings;
+  const classWeights = classWeightsOf(settings, counts);
   switch (loss) {
     case 'cross-entropy':
       return binaryCrossEntropy({ smoothing: labelSmoothing, classWeights });

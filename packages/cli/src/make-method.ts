@@ -1,5 +1,6 @@
-import { type BinaryPpo, binaryPpo, type Supervised, supervised } from '@tsrl/binary-ppo';
-import { balancedClassWeights, effectiveClassWeights } from '@tsrl/data';
+import { type BinaryPpoOptions, binaryFeedback, binaryPpo, supervised } from '@tsrl/binary-ppo';
+import { linear } from '@tsrl/core';
+import type { Columns, Method } from '@tsrl/training';
 import { makeLoss } from './make-loss.js';
 import { makeReward } from './make-reward.js';
 import type { TrainSettings } from './settings/index.js';
@@ -8,6 +9,8 @@ import type { TrainSettings } from './settings/index.js';
 export interface MethodFacts {
   /** Training labels of class 0 and of class 1. */
   readonly counts: readonly [number, number];
+  /** Of the whole run, without a stop of any kind. */
+  readonly steps: number;
   /** e₀ and e₁, and the share of true 1 where it was estimated with them. */
   readonly noiseRates?: NoiseFacts | undefined;
 }
@@ -19,33 +22,46 @@ export interface NoiseFacts {
   readonly prior?: number;
 }
 
-export type TrainMethod = BinaryPpo | Supervised;
-
 /** The method that the settings ask for. */
-export function makeMethod(settings: TrainSettings, facts: MethodFacts): TrainMethod {
-  const classWeights = classWeightsOf(settings, facts.counts);
-  const loss = makeLoss(settings, facts, classWeights);
-  if (settings.method === 'sft') return { ...supervised(), loss };
-  const { actions, samplesPerExample, normalize, advantageScale, clipLow, clipHigh } = settings;
-  const { valueCoefficient, supervisedCoefficient, entropyCoefficient } = settings;
-  const { rewardClip, advantageClip, dualClip } = settings;
-  return binaryPpo({
-    reward: makeReward(settings, classWeights, facts.noiseRates),
-    actions,
-    samplesPerExample,
-    baseline: BASELINES[settings.baseline],
-    normalize,
-    advantageScale,
-    clipLow,
-    clipHigh,
-    valueCoefficient,
-    supervisedCoefficient,
-    entropyCoefficient,
-    supervisedLoss: loss,
+export function makeMethod(settings: TrainSettings, facts: MethodFacts): Method {
+  switch (settings.method) {
+    case 'sft':
+      return asMethod(supervised({ loss: makeLoss(settings, facts) }));
+    case 'bco':
+      return asMethod(binaryFeedback({ beta: settings.beta }));
+    case 'binary-ppo':
+      return asMethod(binaryPpo(ppoOptions(settings, facts)));
+  }
+}
+
+/** The loop gives a loss the columns that the same method prepared: which these are is nobody else's business. */
+const asMethod = <C extends Columns>(method: Method<C>): Method => method as unknown as Method;
+
+function ppoOptions(settings: TrainSettings, facts: MethodFacts): BinaryPpoOptions {
+  const { rewardClip, advantageClip, dualClip, supervisedCoefficient, kappa } = settings;
+  return {
+    reward: makeReward(settings, facts),
     ...(rewardClip !== null && { rewardClip }),
+    ...(!settings.renormalize && { invalidReward: -kappa }),
+    actions: settings.actions,
+    samplesPerExample: settings.samplesPerExample,
+    baseline: BASELINES[settings.baseline],
+    normalize: settings.normalize,
     ...(advantageClip !== null && { advantageClip }),
+    advantageScale: settings.advantageScale,
+    clipLow: settings.clipLow,
+    clipHigh: settings.clipHigh,
     ...(dualClip !== null && { dualClip }),
-  });
+    valueCoefficient: settings.valueCoefficient,
+    supervisedCoefficient: settings.supervisedAnneal
+      ? linear(supervisedCoefficient, 0, facts.steps)
+      : supervisedCoefficient,
+    supervisedLoss: makeLoss(settings, facts),
+    warmupSteps: settings.warmupSteps,
+    entropyCoefficient: settings.entropyCoefficient,
+    klCoefficient: settings.klCoefficient,
+    klDirection: settings.klDirection,
+  };
 }
 
 const BASELINES = {
@@ -54,18 +70,3 @@ const BASELINES = {
   'batch-mean': 'batchMean',
   none: 'none',
 } as const satisfies Record<TrainSettings['baseline'], string>;
-
-/** Weights of class 0 and class 1 in reward and loss. */
-export function classWeightsOf(
-  { classWeights, effectiveBeta }: Pick<TrainSettings, 'classWeights' | 'effectiveBeta'>,
-  counts: readonly [number, number],
-): readonly [number, number] {
-  switch (classWeights) {
-    case 'none':
-      return [1, 1];
-    case 'balanced':
-      return balancedClassWeights(counts);
-    case 'effective':
-      return effectiveClassWeights(counts, { beta: effectiveBeta });
-  }
-}

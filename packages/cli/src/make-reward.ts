@@ -14,17 +14,14 @@ import {
   probReward,
   surprise,
 } from '@tsrl/rewards';
+import { classWeightsOf } from './class-weights.js';
 import { costsOf } from './decision.js';
-import type { NoiseFacts } from './make-method.js';
+import type { MethodFacts, NoiseFacts } from './make-method.js';
 import { hasCosts, type TrainSettings } from './settings/index.js';
 
 /** The reward of BinaryPPO as the settings ask for it: by name, then by costs, then corrected for wrong labels. */
-export function makeReward(
-  settings: TrainSettings,
-  classWeights: readonly [number, number],
-  noise: NoiseFacts | undefined,
-): BinaryReward {
-  const named = byName(settings, classWeights);
+export function makeReward(settings: TrainSettings, { counts, noiseRates: noise }: MethodFacts): BinaryReward {
+  const named = byName(settings, classWeightsOf(settings, counts));
   const reward = hasCosts(settings) ? costWeighted(named, costsOf(settings)) : named;
   if (settings.noiseCorrection === 'none') return reward;
   if (!noise)

@@ -5,6 +5,8 @@ import { Command, CommanderError, Option } from 'commander';
 import { evaluateCommand } from './commands/evaluate.js';
 import { predictCommand } from './commands/predict.js';
 import { quickstartCommand } from './commands/quickstart.js';
+import { addStudyCommand } from './commands/study.js';
+import { addStudyReport } from './commands/study-report.js';
 import { trainCommand } from './commands/train.js';
 import { addFlags, fields, files, groups, numberOf } from './settings/index.js';
 import { readTrainInput } from './train-input.js';
@@ -76,12 +78,12 @@ function program(): Command {
 
   const train = tsrl
     .command('train')
+    .summary('Train a classifier on labelled texts and test it; writes result, history, model and report.')
     .description(
       'Train a classifier on labelled texts and test it; writes result, history, model and report.\n\n' +
-        'Needed: --method, --train, --test and --out, as flags or in a file of --config. Everything below but the\n' +
-        'switches of the run may stand in that file too, with keys like batchSize for --batch-size; flags outvote it.',
+        'Flags that are needed may stand in the file of --config instead, as may all others below but the switches of ' +
+        'the run: --batch-size 32 is batchSize: 32 there. Flags outvote the file.',
     )
-    .configureHelp({ optionDescription: ({ description }) => description }) // choices and defaults stand in it
     .optionsGroup(`${groups.run}:`)
     .option('--config <file>', 'settings from a YAML or JSON file')
     .option('--max-minutes <m>', 'stop training after this time, and test what there is', number('--max-minutes'))
@@ -92,7 +94,8 @@ function program(): Command {
   train.action((options: Record<string, unknown>) =>
     interruptible(async (signal) => {
       const missing = (flag: string): never => train.error(`error: required option '${flag}' not specified`);
-      const { given, args } = await readTrainInput(options, missing);
+      const said = Object.entries(options).filter(([key]) => train.getOptionValueSource(key) !== 'default');
+      const { given, args } = await readTrainInput(Object.fromEntries(said), missing);
       await trainCommand(given, args, signal);
     }),
   );
@@ -118,5 +121,7 @@ function program(): Command {
     .addOption(backend)
     .addOption(scorers)
     .action(evaluateCommand);
+  addStudyCommand(tsrl, interruptible);
+  addStudyReport(tsrl);
   return tsrl;
 }

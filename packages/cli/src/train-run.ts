@@ -103,7 +103,7 @@ async function trainAndTest(run: Run, screen: Screen, learner: Learner): Promise
   const logits = scaled(learned.testLogits, temperature);
   const metrics = binaryMetrics({ logits, labels: test.labels }, { threshold });
   const saved = { maxLength: settings.maxLength, threshold, ...(settings.temperature && { temperature }) };
-  await writePolicyDirectory(directory.model, policy, saved);
+  await writePolicyDirectory(directory.model, policy, saved, { save: settings.save });
   const labels = run.judge && (await reportLabels(run.judge(learner.vectors), data, directory));
   const seconds = learned.seconds + (learner.seconds ?? 0);
   const tokens = learner.tokens ?? learned.tokens;
@@ -192,7 +192,7 @@ const sizes = (variables: readonly { readonly size: number }[]): number =>
   variables.reduce((sum, variable) => sum + variable.size, 0);
 
 const weights = (policy: TextPolicy): number =>
-  sizes([...policy.language.model.weights.values(), ...policy.head.values()]);
+  sizes([...policy.language.model.weights.values(), ...(policy.lora?.weights.values() ?? []), ...policy.head.values()]);
 
 export function ownVersion(): string {
   return (createRequire(import.meta.url)('../package.json') as { version: string }).version;

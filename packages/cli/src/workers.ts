@@ -1,5 +1,5 @@
 import { enableProdMode } from '@tensorflow/tfjs-core';
-import { loadPolicy, policyFiles, type TextPolicy } from '@tsrl/policies';
+import { loadPolicy, modelFiles, policyFiles, type TextPolicy } from '@tsrl/policies';
 import { readPolicyDirectory } from '@tsrl/policies/node';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import { type BackendName, useBackend } from '@tsrl/tensor';
@@ -11,12 +11,16 @@ import type { TrainSettings } from './settings/index.js';
 /** What another thread needs to be like the main one: that of a run, or one with a saved model. */
 type ShareData =
   | {
-      readonly files: ReadonlyMap<string, string | Uint8Array>;
+      /** Of the policy; where it has adapters, these alone, and `base` holds what they belong to. */
+      readonly files: Files;
+      readonly base?: Files;
       readonly settings: TrainSettings;
       readonly facts: MethodFacts;
       readonly backend: BackendName;
     }
   | { readonly directory: string; readonly backend: BackendName };
+
+type Files = ReadonlyMap<string, string | Uint8Array>;
 
 /** One thread for so many tokens to be scored, which is about what it could score while it starts. */
 export const TOKENS_PER_THREAD = 20_000;
@@ -33,8 +37,14 @@ export async function threadsOf(
 ): Promise<WorkerPool | undefined> {
   const threads = Math.min(settings.threads, settings.batchSize);
   if (threads === 1) return undefined;
-  const files = await policyFiles(policy, { maxLength: settings.maxLength, threshold: 0.5 });
-  const data: ShareData = { files, settings, facts, backend };
+  const used = { maxLength: settings.maxLength, threshold: 0.5 };
+  const parts = policy.lora
+    ? {
+        files: await policyFiles(policy, used, { save: 'adapters', base: 'the main thread' }),
+        base: await modelFiles(policy.language),
+      }
+    : { files: await policyFiles(policy, used) };
+  const data: ShareData = { ...parts, settings, facts, backend };
   return startWorkers(policy, { threads, script, data });
 }
 
@@ -61,20 +71,26 @@ export async function scoreSaved(
 }
 
 /** The other side: policy and method from what the main thread sent. */
-export async function buildShare(data: unknown): Promise<{ policy: BinaryPolicy; method?: Method<never> }> {
+export async function buildShare(data: unknown): Promise<{ policy: BinaryPolicy; method?: Method }> {
   const share = data as ShareData;
   enableProdMode();
   await useBackend(share.backend);
   if ('directory' in share) return readPolicyDirectory(share.directory);
-  const { files, settings, facts } = share;
-  const text = (file: string): { file: string; text: string } => ({ file, text: files.get(file) as string });
-  const bytes = (file: string): { file: string; bytes: Uint8Array } => ({ file, bytes: files.get(file) as Uint8Array });
+  const { files, base = files, settings, facts } = share;
+  const text = (from: Files, file: string) => ({ file, text: from.get(file) as string });
+  const bytes = (from: Files, file: string) => ({ file, bytes: from.get(file) as Uint8Array });
   const { policy } = loadPolicy({
-    config: text('config.json'),
-    tokenizer: text('tokenizer.json'),
-    weights: [bytes('model.safetensors')],
-    policy: text('tsrl.json'),
-    head: bytes('head.safetensors'),
+    config: text(base, 'config.json'),
+    tokenizer: text(base, 'tokenizer.json'),
+    weights: [bytes(base, 'model.safetensors')],
+    policy: text(files, 'tsrl.json'),
+    head: bytes(files, 'head.safetensors'),
+    ...(share.base && {
+      adapters: {
+        config: text(files, 'adapter_config.json'),
+        weights: bytes(files, 'adapter_model.safetensors'),
+      },
+    }),
   });
-  return { policy, method: makeMethod(settings, facts) as unknown as Method<never> };
+  return { policy, method: makeMethod(settings, facts) };
 }

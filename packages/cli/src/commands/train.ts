@@ -3,9 +3,10 @@ import { createRng, DataError, isTsrlError, type Json, OptionError, type Rng } f
 import type { LabelledText } from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
 import { useBackend } from '@tsrl/tensor';
+import { priorOf } from '../class-weights.js';
 import { type LabelQuality, labelQuality, ratesFromTrusted, type TextVectors } from '../label-quality.js';
 import type { NoiseFacts } from '../make-method.js';
-import { makeLanguageModel, makePolicy } from '../make-policy.js';
+import { calibratedPolicy, makeLanguageModel } from '../make-policy.js';
 import {
   type DataFiles,
   fingerprint,
@@ -60,8 +61,8 @@ export async function trainCommand(
   const minority = Math.min(positives, data.train.length - positives) / data.train.length;
   const facts = { parameters: parameters(language.model.weights), minorityShare: minority };
   const settings = completeSettings(given, facts);
-  const prior = settings.sampling === 'plain' ? positives / data.train.length : 0.5;
-  const policy = makePolicy(language, settings, { prior, rng: root.fork('policy') });
+  const prior = priorOf(settings, [data.train.length - positives, positives]);
+  const policy = await calibratedPolicy(language, settings, { prior, rng: root.fork('policy') });
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
   const judged = judgeOf(data.train, root);
@@ -156,10 +157,16 @@ async function ratesOf(
 
 function checkArguments(
   { maxMinutes, resume, force, model, out, trusted }: TrainArguments,
-  { noiseRates }: GivenSettings,
+  { noiseRates, save }: GivenSettings,
 ): void {
   if ((noiseRates === 'trusted') !== (trusted !== undefined)) {
     throw new DataError('tsrl', '--noise-rates trusted and --trusted FILE go together; got one of them');
+  }
+  if (save === 'adapters' && model === undefined) {
+    throw new DataError(
+      'tsrl',
+      '--save adapters needs --model, which they are read over; a model of our own is saved whole',
+    );
   }
   if (maxMinutes !== undefined && !(maxMinutes > 0)) {
     throw new OptionError('tsrl', '--max-minutes', 'positive', maxMinutes);

@@ -40,11 +40,15 @@ const completed: { readonly [K in Completed]: (given: GivenSettings, facts: Fact
   sampling: ({ method, classWeights = 'none' }, { minorityShare }) =>
     method === 'binary-ppo' && minorityShare < 0.4 && classWeights === 'none' ? 'balanced' : 'plain',
   noisePrior: ({ noiseRates = null }) => (typeof noiseRates === 'string' ? 'estimated' : 'half'),
-  refreshes: ({ method }) => (method === 'binary-ppo' ? 20 : 1),
-  refreshBatches: ({ method }) => (method === 'binary-ppo' ? 4 : null),
-  // 0.5 / √n and at most 1e-3: it meets 1e-3 for the small models here and the 1e-5 of core.md 2.10 for models of billions
-  learningRate: ({ trainable }, { parameters }) =>
-    trainable === 'head' ? 1e-2 : roundTo2(Math.min(1e-3, 0.5 / Math.sqrt(parameters))),
+  refreshes: ({ method }) => (method === 'sft' ? 1 : 20),
+  refreshBatches: ({ method }) => (method === 'sft' ? null : 4),
+  // 0.5 / √n and at most 1e-3: it meets 1e-3 for the small models here and the 1e-5 of core.md 2.10 for models of billions,
+  // and its 1e-4 for their adapters
+  learningRate({ trainable }, { parameters }) {
+    if (trainable === 'head') return 1e-2;
+    const full = Math.min(1e-3, 0.5 / Math.sqrt(parameters));
+    return roundTo2(trainable === 'lora' ? 10 * full : full);
+  },
   threshold: ({ method, ...given }) =>
     method !== 'binary-ppo' && hasCosts({ ...OUTCOMES, ...given }) ? 'costs' : 'half',
   threads: () => availableParallelism(),

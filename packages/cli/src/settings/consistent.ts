@@ -65,6 +65,11 @@ const CONTRADICTIONS: readonly Contradiction[] = [
     expected: (name) => `full with ${name('policy')} verbalizer, which has no head`,
   },
   {
+    when: ({ policy, trainable }) => policy === 'verbalizer' && trainable === 'lora',
+    key: 'trainable',
+    expected: (name) => `full with ${name('policy')} verbalizer; adapters go with a head`,
+  },
+  {
     when: ({ actions, baseline }) => actions === 'label' && baseline !== 'analytic',
     key: 'baseline',
     expected: (name) => `analytic with ${name('actions')} label`,

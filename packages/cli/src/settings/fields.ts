@@ -14,6 +14,7 @@ export const fields = {
     of: {
       'binary-ppo': 'by a reward for each class, which PPO maximises',
       sft: 'from the labels, by a loss (--loss)',
+      bco: 'binary classifier optimization: the label as the answer that is wanted, the other class as one that is not',
     },
     group: 'method',
     help: 'how to learn',
@@ -32,6 +33,15 @@ export const fields = {
     needs: { method: ['binary-ppo'] },
   },
 
+  beta: {
+    kind: 'number',
+    above: 0,
+    group: 'method',
+    help: 'how far bco keeps to where it began: the larger, the nearer',
+    default: 0.1,
+    needs: { method: ['bco'] },
+  },
+
   policy: {
     kind: 'choice',
     of: {
@@ -44,10 +54,48 @@ export const fields = {
   },
   trainable: {
     kind: 'choice',
-    of: { full: 'every weight', head: 'the head alone, over vectors of the texts that are computed once' },
+    of: {
+      full: 'every weight',
+      head: 'the head alone, over vectors of the texts that are computed once',
+      lora: 'the head, and low-rank adapters of the projections',
+    },
     group: 'model',
     help: 'what learns',
     default: 'full',
+  },
+  loraRank: {
+    kind: 'number',
+    integer: true,
+    min: 1,
+    group: 'model',
+    help: 'rank of the adapters',
+    default: 8,
+    needs: { trainable: ['lora'] },
+  },
+  loraAlpha: {
+    kind: 'number',
+    above: 0,
+    group: 'model',
+    help: 'adapters are scaled by this / rank',
+    default: 16,
+    needs: { trainable: ['lora'] },
+  },
+  loraProjections: {
+    kind: 'words',
+    none: 'usual',
+    group: 'model',
+    help: 'what is adapted, by the names of PEFT, like q_proj or query',
+    default: null,
+    by: 'query and value',
+    needs: { trainable: ['lora'] },
+  },
+  save: {
+    kind: 'choice',
+    of: { merged: 'a whole model, adapters added to its weights', adapters: 'the adapters alone, which need --model' },
+    group: 'model',
+    help: 'what DIR/model holds',
+    default: 'merged',
+    needs: { trainable: ['lora'] },
   },
   template: {
     kind: 'text',
@@ -59,7 +107,7 @@ export const fields = {
   positive: {
     kind: 'words',
     group: 'model',
-    help: 'words of the verbalizer for class 1, one token each',
+    help: 'words of the verbalizer for class 1',
     default: ['yes', ' yes', 'Yes', ' Yes', 'y', 'Y'],
     by: 'spellings of yes',
     needs: { policy: ['verbalizer'] },
@@ -72,6 +120,20 @@ export const fields = {
     by: 'spellings of no',
     needs: { policy: ['verbalizer'] },
   },
+  calibrate: {
+    kind: 'flag',
+    group: 'model',
+    help: 'take out what the prompt answers to texts without content',
+    default: false,
+    needs: { policy: ['verbalizer'] },
+  },
+  renormalize: {
+    kind: 'flag',
+    group: 'model',
+    help: 'let an answer that is neither class count as a third action, which costs kappa',
+    default: true,
+    needs: { policy: ['verbalizer'], method: ['binary-ppo'] },
+  },
   maxLength: { kind: 'number', integer: true, min: 1, group: 'model', help: 'tokens read of a text', default: 128 },
 
   refreshes: {
@@ -80,7 +142,7 @@ export const fields = {
     min: 1,
     group: 'training',
     help: 'how often the behaviour policy is taken anew',
-    by: '20 for binary-ppo, else 1',
+    by: '1 for sft, else 20',
   },
   epochs: {
     kind: 'number',
@@ -97,7 +159,7 @@ export const fields = {
     none: 'all',
     group: 'training',
     help: 'minibatches in a refresh',
-    by: '4 for binary-ppo, else all',
+    by: 'all for sft, else 4',
   },
   batchSize: { kind: 'number', integer: true, min: 1, group: 'training', help: 'texts in a step', default: 64 },
   learningRate: {
@@ -105,9 +167,9 @@ export const fields = {
     above: 0,
     group: 'training',
     help: 'peak of AdamW',
-    by: 'by the size of the model, 0.001 at most; 0.01 for a head alone',
+    by: 'by the size of the model, 0.001 at most; ten times that for adapters; 0.01 for a head alone',
   },
-  warmupSteps: {
+  learningRateWarmup: {
     kind: 'number',
     integer: true,
     min: 0,
@@ -193,7 +255,7 @@ export const fields = {
       printed: 'log p, as the paper prints it: earns most for the wrong class; a control',
     },
     group: 'reward',
-    help: 'what the right class earns and the other one loses, p being its probability',
+    help: 'what the right class earns and the other one loses, p being the probability of the class taken',
     by: 'log-complement',
     needs: { method: ['binary-ppo'] },
   },
@@ -350,12 +412,44 @@ export const fields = {
     by: '0.1',
     needs: { method: ['binary-ppo'] },
   },
+  supervisedAnneal: {
+    kind: 'flag',
+    group: 'ppo',
+    help: 'let that weight fall to 0 over the run, in a straight line',
+    default: false,
+    needs: { method: ['binary-ppo'] },
+  },
+  warmupSteps: {
+    kind: 'number',
+    integer: true,
+    min: 0,
+    group: 'ppo',
+    help: 'steps of the supervised term alone, at the beginning',
+    default: 0,
+    needs: { method: ['binary-ppo'] },
+  },
   entropyCoefficient: {
     kind: 'number',
     min: 0,
     group: 'ppo',
     help: 'weight of the entropy bonus',
     default: 0.01,
+    needs: { method: ['binary-ppo'] },
+  },
+  klCoefficient: {
+    kind: 'number',
+    min: 0,
+    group: 'ppo',
+    help: 'weight of the divergence from the policy that training began with',
+    default: 0,
+    needs: { method: ['binary-ppo'] },
+  },
+  klDirection: {
+    kind: 'choice',
+    of: { forward: 'KL(first || present)', reverse: 'KL(present || first)' },
+    group: 'ppo',
+    help: 'of that divergence',
+    default: 'forward',
     needs: { method: ['binary-ppo'] },
   },
   targetKl: {
@@ -442,7 +536,7 @@ export const fields = {
     },
     group: 'decision',
     help: 'from where on it is class 1',
-    by: 'costs for sft with costs, else half',
+    by: 'costs for sft and bco with costs, else half',
   },
   temperature: {
     kind: 'flag',

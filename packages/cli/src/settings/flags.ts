@@ -15,9 +15,9 @@ export function addFlags(command: Command, table: FieldTable): Command {
 }
 
 function flag(key: string, field: Field): Option {
-  const option = new Option(`${flagOf(key)}${argument(field)}`, description(field)).helpGroup(
-    `${groups[field.group]}:`,
-  );
+  // What is so by default is switched off.
+  const name = field.default === true ? flagOf(key).replace('--', '--no-') : flagOf(key);
+  const option = new Option(`${name}${argument(field)}`, description(field)).helpGroup(`${groups[field.group]}:`);
   if (field.kind === 'choice') option.choices(wordsOf(field));
   if (field.kind === 'number') option.argParser((text) => numberOf(flagOf(key), field.none, text));
   if (field.kind === 'rates') option.argParser((text, before) => ratesOf(flagOf(key), field, text, before));
@@ -56,7 +56,7 @@ function description(field: Field): string {
 export function defaultOf(field: Field): string {
   if (field.by !== undefined) return field.by;
   if (field.default === null) return field.none ?? '';
-  if (field.default === undefined || field.default === false) return '';
+  if (field.default === undefined || field.kind === 'flag') return '';
   return String(field.default).replaceAll('\n', '\\n');
 }
 
@@ -69,7 +69,8 @@ function hanging(term: string, termWidth: number, text: string, helper: Help): s
     const wrapped = helper.boxWrap(rest, Math.max(20, width - first.length)).split('\n');
     return wrapped.map((part, i) => (i === 0 ? first : ' '.repeat(first.length)) + part);
   });
-  return `  ${term.padEnd(termWidth)}  ${lines.join(`\n${' '.repeat(termWidth + 4)}`)}`.trimEnd();
+  const margin = `\n${' '.repeat(termWidth + 4)}`;
+  return `  ${term.padEnd(termWidth)}  ${lines.map((line) => line.trimEnd()).join(margin)}`.trimEnd();
 }
 
 /** @throws OptionError naming the flag when the text is no number */
