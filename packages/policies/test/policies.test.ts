@@ -340,7 +340,7 @@ describe('the head', () => {
     const language = small(config, randomWeights(config, createRng(5)));
     const before = tf.memory().numTensors;
     expect(() => headPolicy(language, { trainable: 'some' as 'head' })).toThrow(
-      `headPolicy: trainable must be 'full' or 'head'; got "some"`,
+      `headPolicy: trainable must be 'full', 'head' or 'lora'; got "some"`,
     );
     expect(() => headPolicy(language, { bias: Number.NaN })).toThrow('headPolicy: bias must be finite; got NaN');
     const policy = headPolicy(language);
