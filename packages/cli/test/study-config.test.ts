@@ -66,7 +66,7 @@ describe('the plan of a study', () => {
   });
 
   test('names a data set alone where there is one model', () => {
-    const one = study(WHOLE.replace(/ {2}whole:[\s\S]*?(?=datasets:)/, ''));
+    const one = study(WHOLE.replace(/ {2}whole:[\s\S]*?(?=^datasets:)/m, ''));
     expect(new Set(planGroups(one, sets({ a: 1, b: 2 })).map(({ dataset }) => dataset))).toEqual(new Set(['b', 'a']));
   });
 
