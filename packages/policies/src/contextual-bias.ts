@@ -4,7 +4,7 @@ import type { TextPolicy, VerbalizerForm } from './binary-policy.js';
 import { tokenBatch } from './token-batch.js';
 import { longestPrompt } from './verbalizer-policy.js';
 
-/** Texts that say nothing of any class: those of Zhao et al. 2021, section 5. The last one is empty. */
+/** Texts that say nothing of any class: those of Zhao et al. 2021. The last one is empty. */
 export const contentFreeTexts: readonly string[] = ['N/A', '[MASK]', ''];
 
 /**
@@ -16,8 +16,9 @@ export const contentFreeTexts: readonly string[] = ['N/A', '[MASK]', ''];
  * With it the log-odds of these texts are 0 in the mean. No label is looked at: it removes what words and template
  * prefer by themselves. (How far probabilities are from frequencies, `calibrationBias` of @tsrl/evaluation measures.)
  *
- * Differences: the paper averages probabilities where this averages log-odds; for one text it is the same. Its bias is
- * then log p̄₁ / p̄₀, and it divides by it (W = diag(p̄)⁻¹), which is this subtraction.
+ * Differences: for one text and aggregate `logsumexp` this is the paper's W = diag(p̄)⁻¹, b = 0, with bias log p̄₁ / p̄₀.
+ * For several, the authors' code takes p̄ from the mean of the probabilities of the words as they are, so that a text
+ * counts with its mass; here every text counts the same, by its log-odds.
  *
  * @param texts     default {@link contentFreeTexts}
  * @param maxLength tokens of a prompt; by default as many as the model can read
