@@ -66,6 +66,7 @@ export function forwardCorrectedCrossEntropy({
  */
 function observedSurprisal(against: PerSequence, lost: number, gained: number): PerSequence {
   const right = tf.sub<PerSequence>(tf.softplus(against), Math.log1p(-lost));
+  // Nothing to add, and no −∞ in a tensor.
   if (gained === 0) return right;
   const likelier = tf.add(against, Math.log(gained) - Math.log1p(-lost));
   const other = tf.neg(against);

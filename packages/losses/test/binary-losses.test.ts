@@ -242,6 +242,13 @@ describe('generalizedCrossEntropy', () => {
     );
   });
 
+  test('tells a small q from 0 far out', () => {
+    // (1 − 1 / e) / 1e-4, with gradient −1 / e
+    const [value, slope] = at(generalizedCrossEntropy({ q: 1e-4 }), -1e4, 1);
+    expect(maxError([value, slope], [6321.2055883, -0.3678794412], float32)).toBeLessThan(1);
+    expect(at(generalizedCrossEntropy({ q: 1e-13 }), -1e4, 1)).toEqual([1e4, -1]);
+  });
+
   test('is by default that of the paper', () => {
     // (1 − 0.5^0.7) / 0.7
     expect(at(generalizedCrossEntropy(), 0, 1)[0]).toBeCloseTo(0.54918256, 6);
