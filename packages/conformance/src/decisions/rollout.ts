@@ -3,6 +3,7 @@ import { tensorOf } from '../inputs.js';
 import type { Mismatch } from '../judge.js';
 import { finite, rowsWithoutToken } from './cases.js';
 import type { Decision } from './decision.js';
+import { countShows } from './rollout-count.js';
 
 /** Statistics over sequences: by name, and those of sequence weights, of which there is one for each row. */
 const overSequences =
@@ -13,10 +14,14 @@ const overSequences =
  * is taken from it or an exponential of it; a variance, the mean of squares minus the square of the mean, by twice
  * that of the largest square, within the thresholds to which the source clamps.
  */
-function isOfCount({ part, expected, got }: Mismatch, { params }: GoldenCase): boolean {
+function isOfCount({ part, expected, got }: Mismatch, golden: GoldenCase): boolean {
   if (!/^metrics\..*_std$/.test(part) || part.endsWith('_seq_std')) {
-    return Math.abs(expected - got) <= 1e-8 * (1 + Math.abs(expected)) * (1 + Math.abs(Math.log(Math.abs(expected))));
+    const size = Math.abs(expected);
+    // Of a mean of exponentials over the rows, the largest may be the whole.
+    const exponent = Math.abs(Math.log(size)) + Math.log(tensorOf(golden, 'response_mask').shape[0] as number);
+    return Math.abs(expected - got) <= 1e-8 * (1 + size) * (1 + exponent);
   }
+  const { params } = golden;
   const given = String(params['rollout_is_threshold'] ?? params['rollout_rs_threshold'] ?? 2);
   const largest = Math.max(
     ...given.split(/[_,]/).map((bound) => Math.max(Number(bound), Math.abs(Math.log(Number(bound))))),
@@ -32,7 +37,7 @@ export const rolloutDecisions: readonly Decision[] = [
     source: 'sums divided by the count + 1e-8; the standard deviation of equal numbers is up to 1e-4 of them',
     ours: 'the mean; 0',
     reason: 'the epsilon stands for an empty mask, and reports a spread where there is none (core.md, 1.3)',
-    applies: () => true,
+    applies: countShows,
     explains: isOfCount,
   },
   {

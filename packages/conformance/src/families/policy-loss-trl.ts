@@ -9,7 +9,6 @@ import {
   kl,
   luspo,
   objective,
-  offPolicyMask,
   type PolicyInputs,
   ppoClip,
   sapo,
@@ -40,6 +39,7 @@ import { type DeviceInputs, onDevice } from '../device.js';
 import { type GoldenCase, UnmappedError } from '../golden.js';
 import { flagOf, has, numberOf, optionalNumber, tensorOf, textOf } from '../inputs.js';
 import type { Family } from '../outcome.js';
+import { clipMetricsOf, metricsOf, rowsOf, weightsOf } from './policy-loss-trl-metrics.js';
 
 /** TRL's GRPO trainer: a policy loss, weights of its tokens, a divergence and an entropy, each a part of ours. */
 export const policyLossTrlGrpo: Family = { file: 'policy-loss.trl-grpo', run: runGrpo };
@@ -75,29 +75,7 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
     };
     // TRL takes [B, 1] for numbers of responses, and masks none of them in what it reports.
     const seen = columns === 1 ? tf.onesLike(inputs.mask) : inputs.mask;
-    const outputs: Record<string, tf.Tensor> = {};
-    let weights: PerToken | undefined;
-    let sampled = inputs.oldLogProbs;
-    const weigh = (by: tf.Tensor): void => {
-      weights = tf.mul<PerToken>(weights ?? tf.onesLike(inputs.mask), by);
-    };
-    if (optionalNumber(golden, 'off_policy_mask_threshold') !== undefined) {
-      const kept = offPolicyMask(inputs, { threshold: numberOf(golden, 'off_policy_mask_threshold') });
-      outputs['off_policy_mask'] = byTokens ? kept : tf.max(kept, 1, true);
-      weigh(kept);
-    }
-    const fraction = numberOf(golden, 'top_entropy_quantile', 1);
-    if (fraction < 1) {
-      outputs['entropy_mask'] = highEntropyMask(x.float('entropies'), inputs.mask, { fraction });
-      weigh(outputs['entropy_mask']);
-    }
-    if (has(golden, 'importance_sampling_ratio')) {
-      const ratio = x.float('importance_sampling_ratio');
-      // One ratio for the whole response is taken once, so it stands at its first token.
-      const once = ratio.shape[1] === 1 && columns > 1 ? tf.tensor2d(firstTokens(counts, columns), shape2d(shape)) : 1;
-      if (type === 'vespo') sampled = tf.sub<PerToken>(sampled, tf.mul(tf.log(ratio), once));
-      else weigh(ratio);
-    }
+    const { outputs, sampled, tokenWeights } = weightsOf(golden, x, inputs, { type, byTokens, counts });
 
     const perToken: PerToken[] = [];
     const look = (factor: number): Aggregate =>
@@ -105,7 +83,6 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
         perToken.push(x.keep(tf.mul<PerToken>(losses, factor)));
         return losses;
       });
-    const tokenWeights = weights;
     const weighted: Loss<PolicyInputs> =
       tokenWeights === undefined
         ? build(look(1))
@@ -155,14 +132,6 @@ function runGrpo(golden: GoldenCase): ReturnType<typeof onDevice> {
 }
 
 const shape2d = (shape: readonly number[]): [number, number] => [...shape] as [number, number];
-
-/** 1 for the rows with a token that counts. */
-const rowsOf = (rows: number, columns: number, counts: Float64Array): readonly number[] =>
-  Array.from({ length: rows }, (_, row) => Number(counts.subarray(row * columns, (row + 1) * columns).includes(1)));
-
-/** 1 at the first token of each row that counts. */
-const firstTokens = (counts: Float64Array, columns: number): Float32Array =>
-  Float32Array.from(counts, (m, i) => Number(m === 1 && !counts.subarray(i - (i % columns), i).includes(1)));
 
 /** Whether all that a loss of ratios of responses is multiplied with and added to is one number for each response. */
 function isOfResponses(golden: GoldenCase, type: string): boolean {
@@ -279,84 +248,6 @@ function inputsOf(golden: GoldenCase, x: DeviceInputs): Mutable<PolicyInputs> {
   };
 }
 
-interface Rows {
-  /** 1 for the rows with a token. */
-  readonly alive: readonly number[];
-  /** Whether TRL has one number for each response, those without a token among them: their ratio is 1. */
-  readonly ofRows: boolean;
-  readonly byTokens: boolean;
-  /** Whether `delta` keeps the ratio from ever being clipped above. */
-  readonly capped: boolean;
-}
-
-/** What TRL reports of a loss, by what ours reports of the batch, of one sign of its advantages, and of its rows. */
-function metricsOf(
-  type: string,
-  loss: Loss<PolicyInputs>,
-  inputs: PolicyInputs,
-  { alive, ofRows, byTokens, capped }: Rows,
-): Record<string, tf.Tensor> {
-  const metric = (name: string, of: PolicyInputs): tf.Scalar => {
-    const value = loss(of).metrics[name];
-    if (value === undefined) throw new Error(`${type} has no metric ${name}`);
-    return value;
-  };
-  const { advantages, mask } = inputs;
-  const rows = (of: PolicyInputs): PolicyInputs[] =>
-    Array.from({ length: mask.shape[0] }, (_, i) => {
-      const row = (y: PerToken): PerToken => tf.slice(y, [i, 0], [1, -1]);
-      const { logProbs, oldLogProbs } = of;
-      return {
-        logProbs: row(logProbs),
-        oldLogProbs: row(oldLogProbs),
-        advantages: row(of.advantages),
-        mask: row(mask),
-      };
-    });
-  if (type === 'sapo') return {};
-  const good = { ...inputs, advantages: capped ? tf.zerosLike(advantages) : tf.maximum<PerToken>(advantages, 0) };
-  const bad = { ...inputs, advantages: tf.minimum<PerToken>(advantages, 0) };
-  if (type === 'cispo') {
-    const ofGood = { ...inputs, mask: tf.mul<PerToken>(mask, tf.cast(tf.greater(advantages, 0), 'float32')) };
-    const share = tf.div<tf.Scalar>(tf.sum(ofGood.mask), tf.sum(mask));
-    return { 'metrics.cispo_clip_ratio': tf.mul(metric('clipFraction', ofGood), share) };
-  }
-  if (type === 'vespo') {
-    const ofSign = (advantage: number): tf.Tensor2D =>
-      tf.stack(
-        rows({ ...inputs, advantages: tf.fill<tf.Rank.R2>(advantages.shape, advantage) }).map((row) =>
-          tf.reshape(metric('weightMean', row), [1]),
-        ),
-      ) as tf.Tensor2D;
-    const perToken = tf.where<PerToken>(tf.greaterEqual(advantages, 0), ofSign(1), ofSign(-1));
-    const zero = tf.zerosLike(perToken);
-    if (byTokens) {
-      const phi = tf.where<PerToken>(tf.greater(mask, 0), perToken, zero);
-      return { phi_seq: phi, 'metrics.vespo/phi_seq_mean': maskedMean(phi, mask) };
-    }
-    const phi = tf.slice(perToken, [0, 0], [-1, 1]);
-    const there = tf.tensor2d([...alive], [alive.length, 1]);
-    return {
-      phi_seq: tf.mul(phi, there),
-      'metrics.vespo/phi_seq_mean': tf.mean(tf.add(tf.mul(phi, there), tf.sub(1, there))),
-    };
-  }
-  const living = (of: PolicyInputs): PolicyInputs[] => rows(of).filter((_, i) => ofRows || alive[i] === 1);
-  const each = (of: PolicyInputs): tf.Tensor => {
-    const fractions = living(of).map((row) => metric('clipFraction', row));
-    return fractions.length === 0 ? tf.zeros([1]) : tf.stack(fractions);
-  };
-  const share = ofRows ? alive.reduce((sum, one) => sum + one, 0) / alive.length : 1;
-  const mean = (of: PolicyInputs): tf.Tensor => tf.mul(metric('clipFraction', of), share);
-  return {
-    'metrics.clip_ratio/low_mean': mean(bad),
-    'metrics.clip_ratio/high_mean': mean(good),
-    'metrics.clip_ratio/region_mean': mean(capped ? bad : inputs),
-    'metrics.clip_ratio/low_min': tf.min(each(bad)),
-    'metrics.clip_ratio/high_max': tf.max(each(good)),
-  };
-}
-
 /** TRL's GMPO: every row counts as a response; the tokens of low entropy do not count at all. */
 export const policyLossTrlGmpo: Family = {
   file: 'policy-loss.trl-gmpo',
@@ -400,29 +291,8 @@ export const policyLossTrlGmpo: Family = {
       outputs['loss'] = tf.mul(outputs['loss'], accumulationShare(golden));
       outputs['per_sequence_loss'] = tf.addN(perSequence);
 
-      const metric = (name: string, row?: number): tf.Tensor => {
-        const part = (y: PerToken): PerToken => (row === undefined ? y : tf.slice(y, [row, 0], [1, -1]));
-        const { logProbs, oldLogProbs, advantages } = given;
-        const { metrics } = gmpo(clip)({
-          logProbs: part(logProbs),
-          oldLogProbs: part(oldLogProbs),
-          advantages: part(advantages),
-          mask: part(seen),
-        });
-        return metrics[name] as tf.Tensor;
-      };
       const reported = alive.flatMap((one, row) => (one === 1 || columns === 1 ? [row] : []));
-      const rows = (name: string): tf.Tensor =>
-        reported.length === 0 ? tf.zeros([1]) : tf.stack(reported.map((row) => metric(name, row)));
-      const [low, high] = [metric('clipLowFraction'), metric('clipHighFraction')];
-      return {
-        ...outputs,
-        'metrics.clip_ratio/low_mean': low,
-        'metrics.clip_ratio/high_mean': high,
-        'metrics.clip_ratio/region_mean': tf.add(low, high),
-        'metrics.clip_ratio/low_min': tf.min(rows('clipLowFraction')),
-        'metrics.clip_ratio/high_max': tf.max(rows('clipHighFraction')),
-      };
+      return { ...outputs, ...clipMetricsOf(gmpo(clip), { ...given, mask: seen }, reported) };
     });
   },
 };
