@@ -52,7 +52,7 @@ export function enumerateActions(logits: ArrayLike<number>, logMass?: ArrayLike<
     const valid = Math.min(logMass?.[i] ?? 0, 0);
     weights.data[width * i] = Math.exp(valid) * sigmoid(-z);
     weights.data[width * i + 1] = Math.exp(valid) * sigmoid(z);
-    if (logMass) weights.data[width * i + 2] = -Math.expm1(valid);
+    if (logMass) weights.data[width * i + 2] = 0 - Math.expm1(valid); // not −0
   }
   return weights;
 }

@@ -13,7 +13,6 @@ import {
   surprise,
 } from '@tsrl/rewards';
 import { confidenceRewards } from '@tsrl/rewards/registry';
-import type { LossResult, StepContext } from '@tsrl/tensor';
 import { finiteDifference, float32, float64, forAll, forAllAsync, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -32,13 +31,12 @@ import {
   stable,
   supervised,
 } from '../src/index.ts';
+import { evaluate, f32, rowsOf } from './evaluate.ts';
 import { oracleColumns, oracleTerms, sigmoid, sumOf } from './oracle.ts';
 
 const policyOnly = { supervisedCoefficient: 0, entropyCoefficient: 0 } as const;
 const rng = () => createRng(1);
 
-const f32 = (min: number, max: number): fc.Arbitrary<number> =>
-  fc.double({ min, max, noNaN: true }).map((x) => Math.fround(x));
 const label = fc.constantFrom<0 | 1>(0, 1);
 /** One example: label, z of the behaviour policy, its value, how far the policy has moved since, and its value now. */
 const example = fc.record({ y: label, old: f32(-4, 4), v: f32(-2, 2), move: f32(-1, 1), value: f32(-2, 2) });
@@ -52,66 +50,6 @@ const unzip = (examples: readonly Example[]) => ({
   logits: Float64Array.from(examples, ({ old, move }) => Math.fround(old + move)),
   values: Float64Array.from(examples, ({ value }) => value),
 });
-
-/** The loss at these logits and values: its metrics, and its gradients in both. */
-async function evaluate(
-  { loss }: Pick<BinaryPpo, 'loss'>,
-  columns: BinaryPpoColumns,
-  logits: ArrayLike<number>,
-  values?: ArrayLike<number>,
-  context?: StepContext,
-  mass?: ArrayLike<number>,
-) {
-  const grid = ({ data, rows, columns: width }: Grid): tf.Tensor2D =>
-    tf.tensor2d(Float32Array.from(data), [rows, width]);
-  let metrics: LossResult['metrics'] = {};
-  const kept: tf.Tensor[] = [];
-  const { value, grads } = tf.tidy(() => {
-    const fixed = {
-      labels: tf.tensor1d(Float32Array.from(columns.labels)),
-      oldLogProbs: grid(columns.oldLogProbs),
-      weights: grid(columns.weights),
-      advantages: grid(columns.advantages),
-      returns: grid(columns.returns),
-      ...(columns.oldValues && { oldValues: tf.tensor1d(Float32Array.from(columns.oldValues)) }),
-      ...(columns.refLogits && { refLogits: tf.tensor1d(Float32Array.from(columns.refLogits)) }),
-      ...(columns.refLogMass && { refLogMass: tf.tensor1d(Float32Array.from(columns.refLogMass)) }),
-    };
-    const run = (z: tf.Tensor, ...others: tf.Tensor[]): tf.Scalar => {
-      const [v, m] = [values && others.shift(), mass && others.shift()] as (tf.Tensor1D | undefined)[];
-      const inputs: BinaryPpoInputs = {
-        logits: z as tf.Tensor1D,
-        ...(v && { values: v }),
-        ...(m && { logMass: m }),
-        ...fixed,
-      };
-      const result = loss(inputs, context);
-      metrics = Object.fromEntries(
-        Object.entries(result.metrics).map(([name, metric]) => [name, tf.keep(tf.clone(metric))]),
-      );
-      kept.push(...Object.values(metrics));
-      // tfjs refuses a gradient in what is not used, and values are not, unless there is a value head.
-      return v ? tf.add(result.loss, tf.mul(0, tf.sum(v))) : result.loss;
-    };
-    const at = [logits, ...(values ? [values] : []), ...(mass ? [mass] : [])].map((x) =>
-      tf.tensor1d(Float32Array.from(x)),
-    );
-    return tf.valueAndGrads(run as (...args: tf.Tensor[]) => tf.Scalar)(at);
-  });
-  const result = {
-    loss: (await value.data())[0] as number,
-    metrics: Object.fromEntries(
-      await Promise.all(
-        Object.entries(metrics).map(async ([name, m]) => [name, (await m.data())[0] as number] as const),
-      ),
-    ),
-    slopes: await (grads[0] as tf.Tensor).data(),
-    valueSlopes: await (values ? grads[1] : undefined)?.data(),
-    massSlopes: await (mass ? grads.at(-1) : undefined)?.data(),
-  };
-  tf.dispose([value, ...grads, ...kept]);
-  return result;
-}
 
 /** Advantages, weights and so on of one refresh, with a value head's values where they are asked for. */
 const prepared = (options: BinaryPpoOptions, examples: readonly Example[], seed = 1): BinaryPpoColumns => {
@@ -139,8 +77,6 @@ function examplesApart(
   return Math.min(...distances);
 }
 
-const rowsOf = ({ data }: Grid): [number, number][] =>
-  Array.from({ length: data.length / 2 }, (_, i) => [data[2 * i] as number, data[2 * i + 1] as number]);
 const swapped = (grid: Grid): Float64Array => gridOf(rowsOf(grid).map(([a, b]) => [b, a])).data;
 
 describe('the whole of 2.8 and 2.9 against loops in float64', () => {
