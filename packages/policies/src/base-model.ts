@@ -1,16 +1,28 @@
+import { type PoolingOptions, poolings } from './bert-config.js';
 import { isJsonObject } from './json.js';
 import type { LanguageModel } from './load.js';
 
-/** The model that adapters belong to. */
-export interface BaseModel {
+/** The model that adapters belong to, and how an encoder is read, which its files may say otherwise. */
+export interface BaseModel extends Partial<PoolingOptions> {
   /** Where it is, as it was given. */
   readonly path: string;
   /** What {@link fingerprint} says of it. */
   readonly fingerprint: string;
 }
 
+export function baseModel(model: LanguageModel['model'], path: string): BaseModel {
+  const known = { path, fingerprint: fingerprint(model) };
+  if (model.family !== 'bert') return known;
+  const { pooling, normalize } = model.config;
+  return { ...known, pooling, normalize };
+}
+
 export function isBaseModel(value: unknown): value is BaseModel {
-  return isJsonObject(value) && typeof value['path'] === 'string' && typeof value['fingerprint'] === 'string';
+  if (!isJsonObject(value)) return false;
+  const { path, fingerprint, pooling, normalize } = value;
+  const strings = typeof path === 'string' && typeof fingerprint === 'string';
+  const read = pooling === undefined || (poolings as readonly unknown[]).includes(pooling);
+  return strings && read && (normalize === undefined || typeof normalize === 'boolean');
 }
 
 /**

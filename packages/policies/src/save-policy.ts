@@ -1,6 +1,7 @@
 import { DataError, OptionError, show } from '@tsrl/core';
 import { parseSafetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
-import { type BaseModel, fingerprint, isBaseModel } from './base-model.js';
+import { type BaseModel, baseModel, fingerprint, isBaseModel } from './base-model.js';
+import type { PoolingOptions } from './bert-config.js';
 import type { HeadForm, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
 import { headPolicy } from './head-policy.js';
 import { isJsonObject, type JsonObject, parseJsonObject } from './json.js';
@@ -94,12 +95,16 @@ function adaptersOf(
   if (path === undefined) {
     throw new OptionError('policyFiles', 'base', 'the directory of the base model, which was not read from one', path);
   }
-  return { lora, base: { path, fingerprint: fingerprint(language.model) } };
+  return { lora, base: baseModel(language.model, path) };
+}
+
+function isAdapted(form: PolicyForm): form is HeadForm {
+  return 'trainable' in form && form.trainable === 'lora';
 }
 
 /** Merged, there are no adapters: an ordinary model, all of which could train. */
 function mergedForm(form: PolicyForm): PolicyForm {
-  return form.form === 'head' && form.trainable === 'lora' ? { ...form, trainable: 'full' } : form;
+  return isAdapted(form) ? { ...form, trainable: 'full' } : form;
 }
 
 /**
@@ -114,7 +119,8 @@ export function loadPolicy(
 ): { policy: TextPolicy; settings: PolicySettings } {
   const { form, settings, base } = parsePolicy(files.policy);
   if (base && !files.adapters) throw new DataError(files.policy.file, 'the adapters that it speaks of are not given');
-  const language = loadModel(files, options);
+  if (!base && files.adapters) throw new DataError(files.policy.file, 'speaks of no adapters, and some are given');
+  const language = loadModel(files, { ...options, ...(base && poolingOf(base, files.config)) });
   let lora: Lora | undefined;
   try {
     if (base) expectBase(base, language, files);
@@ -130,6 +136,12 @@ export function loadPolicy(
     language.model.dispose();
     throw error;
   }
+}
+
+/** A base of another family is told by its weights. */
+function poolingOf({ pooling, normalize }: BaseModel, { file, text }: TextFile): Partial<PoolingOptions> {
+  if (parseJsonObject(text, file)['model_type'] !== 'bert') return {};
+  return { ...(pooling && { pooling }), ...(normalize !== undefined && { normalize }) };
 }
 
 /** The base model of a policy that was saved as adapters; `undefined` for one that was saved whole. */
@@ -162,9 +174,11 @@ function parsePolicy({ file, text }: TextFile): { form: PolicyForm; settings: Po
   check('maxLength', 'a positive integer', (x) => Number.isSafeInteger(x) && (x as number) > 0);
   check('threshold', 'between 0 and 1', (x) => typeof x === 'number' && x >= 0 && x <= 1);
   check('policy', 'an object', isJsonObject);
-  check('base', 'an object with path and fingerprint', (x) => x === undefined || isBaseModel(x));
   const form = json['policy'] as JsonObject;
   checkForm(form, file);
+  const adapted = isAdapted(form as unknown as PolicyForm);
+  const base = adapted ? 'an object with path and fingerprint, as adapters have one' : 'left out without adapters';
+  check('base', base, (x) => (adapted ? isBaseModel(x) : x === undefined));
   return {
     form: form as unknown as PolicyForm,
     settings: { maxLength: json['maxLength'] as number, threshold: json['threshold'] as number },

@@ -274,6 +274,28 @@ describe('directories', () => {
     );
   });
 
+  test('an encoder is read as it was, whatever its files say of its pooling; a decoder is not it', async () => {
+    const [base, directory] = [join(home, 'encoder'), join(home, 'encoder-adapters')];
+    const made = loadModel(modelAt('random-bert'));
+    await writeModelDirectory(base, made); // says mean, not normalised
+    made.model.dispose();
+    const policy = adapted(await readModelDirectory(base, { pooling: 'first', normalize: true }));
+    await writePolicyDirectory(directory, policy, settings, { save: 'adapters' });
+    const scores = await scoresOf(policy);
+    release(policy);
+    const { policy: read } = await readPolicyDirectory(directory);
+    expect(await scoresOf(read)).toEqual(scores);
+    expect(read.language.model.config).toMatchObject({ pooling: 'first', normalize: true });
+    release(read);
+    const decoder = join(home, 'decoder');
+    const language = make();
+    await writeModelDirectory(decoder, language);
+    language.model.dispose();
+    expect(await thrown(readPolicyDirectory(directory, { base: decoder }))).toMatch(
+      /the adapters belong to the base model .*encoder \(bert, .*\); that of .*decoder.config\.json is another \(llama, /,
+    );
+  });
+
   test('the base model is not replaced by its adapters, and what cannot be is said', async () => {
     const { base, directory } = await saved('safe');
     const language = await readModelDirectory(base);
@@ -337,8 +359,18 @@ describe('directories', () => {
     await writeFile(config, json);
     const parsed = JSON.parse(form) as { policy: object };
     for (const [changes, message] of [
-      [{ base: 'there' }, `${description}: base must be an object with path and fingerprint; got "there"`],
-      [{ policy: { ...parsed.policy, trainable: 'full' } }, `headPolicy: trainable must be 'lora' when`],
+      [
+        { base: 'there' },
+        `${description}: base must be an object with path and fingerprint, as adapters have one; got "there"`,
+      ],
+      [
+        { base: undefined },
+        `${description}: base must be an object with path and fingerprint, as adapters have one; got undefined`,
+      ],
+      [
+        { policy: { ...parsed.policy, trainable: 'full' } },
+        `${description}: base must be left out without adapters; got {"path":`,
+      ],
     ] as const) {
       await writeFile(description, JSON.stringify({ ...parsed, ...changes }));
       expect(await thrown(readPolicyDirectory(directory))).toContain(message);
@@ -346,6 +378,9 @@ describe('directories', () => {
     await writeFile(description, form);
     const files = policyFilesOf(new Map([['tsrl.json', form]]));
     expect(() => loadPolicy(files)).toThrow('tsrl.json: the adapters that it speaks of are not given');
+    const plain = JSON.stringify({ ...parsed, base: undefined, policy: { ...parsed.policy, trainable: 'full' } });
+    const both = policyFilesOf(new Map([['tsrl.json', plain]]), modelAt('lora/llama'));
+    expect(() => loadPolicy(both)).toThrow('tsrl.json: speaks of no adapters, and some are given');
     expect(tf.memory().numTensors).toBe(before);
   });
 });
