@@ -13,7 +13,7 @@ import {
   stratifiedBootstrap,
   studentInterval,
 } from '@tsrl/evaluation';
-import { balancedAccuracies, wrongOf } from './balanced-accuracies.js';
+import { balancedAccuracies } from './balanced-accuracies.js';
 import { bits } from './bits.js';
 import { type CellResult, pathOf, type Track } from './cell.js';
 import type { DamageGroup, Plan } from './plan.js';
@@ -53,6 +53,8 @@ export interface Analysis {
   readonly seeds: number;
   readonly replicates: number;
   readonly score: (block: Block, method: string) => Score | undefined;
+  /** The runs of a method on a block, whether there is one for each seed or not. */
+  readonly runs: (block: Block, method: string) => readonly CellResult[];
   /** Blocks with a damage of that group (or of that name) on which all these methods have all their seeds. */
   readonly blocks: (damage: DamageGroup | string, methods?: readonly string[]) => readonly Block[];
   /** Of these, the ones on which the best method exceeds 0.6. */
@@ -99,6 +101,11 @@ export function analyse(track: Track, plan: Plan, replicates: number): Analysis 
       .flatMap((dataset) => scoresOf(track, dataset, replicates))
       .map((one) => [keyOf(one, one.method), one]),
   );
+  const runs = new Map<string, CellResult[]>();
+  for (const cell of track.cells) {
+    const key = keyOf(cell, cell.method);
+    runs.set(key, [...(runs.get(key) ?? []), cell]);
+  }
   const score: Analysis['score'] = (block, method) => scores.get(keyOf(block, method));
   const scoreOf = (block: Block, chooser: Chooser): Score => {
     const method = nameOf(chooser, block);
@@ -131,6 +138,7 @@ export function analyse(track: Track, plan: Plan, replicates: number): Analysis 
     replicates,
     seeds: new Set(track.cells.map(({ seed }) => seed)).size,
     score,
+    runs: (block, method) => runs.get(keyOf(block, method)) ?? [],
     blocks: (damage, wanted = []) =>
       plan.damages
         .filter(({ name, group }) => name === damage || group === damage)
@@ -164,9 +172,11 @@ export function analyse(track: Track, plan: Plan, replicates: number): Analysis 
       };
     },
     interquartile: (method, blocks) => {
-      const runs = matrix(method, blocks);
-      const drawn = stratifiedBootstrap([runs], ([own]) => interquartileMean(own), rng.fork(method), { replicates });
-      return estimateOf(drawn, () => interquartileMean(runs));
+      const own = matrix(method, blocks);
+      const drawn = stratifiedBootstrap([own], ([scores]) => interquartileMean(scores), rng.fork(method), {
+        replicates,
+      });
+      return estimateOf(drawn, () => interquartileMean(own));
     },
     improvement: (method, comparator, blocks) => {
       const [ours, theirs] = [matrix(method, blocks), matrix(comparator, blocks)];
@@ -216,11 +226,11 @@ function scoresOf(track: Track, dataset: string, replicates: number): Score[] {
   if (entries.length === 0) return [];
 
   const thresholds = ['half', 'chosen'] as const;
-  const wrong = entries.flatMap(({ runs }) =>
-    thresholds.map((threshold) => runs.map((run) => wrongOf(run ? rightOf(run, labels, threshold) : labels))),
+  const right = entries.flatMap(({ runs }) =>
+    thresholds.map((threshold) => runs.map((run) => (run ? rightOf(run, labels, threshold) : labels))),
   );
   const bootstraps = crossedBootstrap(
-    balancedAccuracies(labels, wrong),
+    balancedAccuracies(labels, right),
     {
       seeds: seeds.length,
       examples: labels.length,

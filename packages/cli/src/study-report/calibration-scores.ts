@@ -15,14 +15,12 @@ export interface Calibration {
 
 /** `null` where the method has no complete result on a set that is large enough. */
 export function calibrationOf(analysis: Analysis, method: string, damage: string): Calibration | null {
-  const { track, plan, replicates, score } = analysis;
+  const { plan, replicates, score, runs } = analysis;
   const sets = plan.datasets
     .filter((dataset) => score({ dataset, damage }, method)?.failures === 0)
-    .filter((dataset) => largest(track.cells.filter((cell) => cell.dataset === dataset)) > ENOUGH);
+    .filter((dataset) => largest(analysis, dataset) > ENOUGH);
   if (sets.length === 0) return null;
-  const columns = sets.map((dataset) =>
-    track.cells.filter((cell) => cell.dataset === dataset && cell.damage === damage && cell.method === method),
-  );
+  const columns = sets.map((dataset) => runs({ dataset, damage }, method));
   const estimate = (of: (cell: CellResult) => number): Estimate => {
     const scores: Scores = (columns[0] ?? []).map((_, seed) => columns.map((column) => of(column[seed] as CellResult)));
     const drawn = stratifiedBootstrap([scores], ([own]) => meanOverTasks(own), createRng(0).fork(method), {
@@ -33,5 +31,13 @@ export function calibrationOf(analysis: Analysis, method: string, damage: string
   return { before: estimate(({ half }) => half.ece), after: estimate(({ scaled }) => scaled.ece), sets: sets.length };
 }
 
-const largest = (cells: readonly CellResult[]): number =>
-  Math.max(0, ...cells.map(({ data }) => data.train + data.validation));
+/** The training examples of a set, where the fewest are left out. */
+const largest = ({ plan, runs }: Analysis, dataset: string): number =>
+  Math.max(
+    ...plan.damages.flatMap(({ name: damage }) =>
+      plan.methods.flatMap(({ name }) => {
+        const data = runs({ dataset, damage }, name)[0]?.data;
+        return data ? data.train + data.validation : 0;
+      }),
+    ),
+  );

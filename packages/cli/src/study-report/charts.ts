@@ -19,9 +19,9 @@ export function forest(title: string, xName: string, rows: readonly ForestRow[])
     line({
       name,
       points: at.filter(({ row }) => sure(row) === wanted).map(({ row, i }): Point => [row.estimate, i]),
-      color,
-      symbol: wanted ? 'circle' : 'emptyCircle',
+      symbol: 'circle',
       symbolSize: 9,
+      itemStyle: wanted ? { color } : { color: 'transparent', borderColor: color, borderWidth: 1.5 },
       lineStyle: { width: 0, opacity: 0 },
     });
   const whiskers = rows.flatMap(({ interval }, i): Point[] =>

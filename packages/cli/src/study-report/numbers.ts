@@ -11,9 +11,9 @@ export function signed(share: number): string {
 
 const tidy = (digits: string): string => (/^-0\.?0*$/.test(digits) ? digits.slice(1) : digits.replace('-', '−'));
 
-/** `[1.2, 3.4]` in points; nothing where there is no interval. */
+/** `[1.2, 3.4]` in points, which no line end may part; nothing where there is no interval. */
 export const range = (interval: Interval | null, write: (share: number) => string = points): string =>
-  interval ? `[${write(interval.lower)}, ${write(interval.upper)}]` : '';
+  interval ? `[${write(interval.lower)},\u00a0${write(interval.upper)}]` : '';
 
 /** `+2.1 [1.2, 3.4]` */
 export const difference = ({ estimate, interval }: { estimate: number; interval: Interval | null }): string =>

@@ -73,7 +73,8 @@ export function planFor(track: Track, given: GivenPlan = {}): Plan {
   };
   const damageNames = [...new Set(keys.map(({ damage }) => damage))];
   const damages = damageNames.map((name): PlannedDamage => {
-    const { label = name, group = groupOf(name, configured.damages[name]) } = given.damages?.[name] ?? {};
+    const configuredAs = configured.damages[name];
+    const { label = labelOf(configuredAs) ?? name, group = groupOf(name, configuredAs) } = given.damages?.[name] ?? {};
     if (group) return { name, label, group };
     throw new DataError(
       'plan.json',
@@ -143,6 +144,20 @@ function groupOf(name: string, configured: Json | undefined): DamageGroup | unde
   const flips = /flip|noise/i.test(name);
   if (imbalance || /positive|negative|one-?sided/i.test(name)) return imbalance && flips ? 'both' : 'one-sided';
   return flips ? 'symmetric' : undefined;
+}
+
+/** `30 % of positives flipped`, `10:1, 20 % flips`. */
+function labelOf(configured: Json | undefined): string | undefined {
+  if (configured === undefined) return undefined;
+  const { labelNoise = 0, falsePositiveNoise = 0, falseNegativeNoise = 0, imbalance = null } = settingsOf(configured);
+  const percent = (share: Json): string => `${Number((100 * Number(share)).toFixed(1))}\u00a0%`;
+  const parts = [
+    imbalance === null ? '' : `${imbalance}:1`,
+    labelNoise === 0 ? '' : `${percent(labelNoise)} flips`,
+    falseNegativeNoise === 0 ? '' : `${percent(falseNegativeNoise)} of positives flipped`,
+    falsePositiveNoise === 0 ? '' : `${percent(falsePositiveNoise)} of negatives flipped`,
+  ];
+  return parts.filter(Boolean).join(', ') || 'clean';
 }
 
 const methodOf = (settings: Json): Json | undefined => settingsOf(settings)['method'];

@@ -8,10 +8,11 @@ ul, ol, blockquote { max-width: 46rem; }
 pre { padding: .75rem 1rem; border: 1px solid var(--rule); overflow-x: auto; font-size: .85rem; }
 code { font-size: .9em; }
 a { color: inherit; }
-.study td { text-align: right; white-space: nowrap; padding: .25rem .75rem; }
+.study td { text-align: right; padding: .25rem .75rem; }
 .study thead th { padding: .3rem .75rem; text-align: right; }
 .study thead th:first-child, .study tbody th { text-align: left; padding-left: 0; }
-.study tbody th { white-space: nowrap; }
+.study tbody th { min-width: 9rem; max-width: 26rem; }
+.study tbody th code { white-space: nowrap; }
 .study .high { background: rgb(var(--right) / calc(var(--share) * 45%)); }
 .study .low { background: rgb(var(--wrong) / calc(var(--share) * 45%)); }
 .study td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -19,7 +20,9 @@ details { margin: 1rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 @media print {
   details:not([open]) { display: none; }
-  .study { font-size: 8pt; }
+  .made > p { break-after: auto; }
+  .made > p:has(+ .wide) { break-after: avoid; }
+  table.study { break-inside: auto; font-size: 8pt; }
   .study td, .study thead th { padding: .15rem .4rem; }
 }
 `);

@@ -1,7 +1,7 @@
-import { type Bootstrap, combineBootstraps, type Interval, percentileInterval, wilsonInterval } from '@tsrl/evaluation';
+import { type Interval, wilsonInterval } from '@tsrl/evaluation';
 import { type Analysis, type Block, type Chooser, type Difference, nameOf } from './analysis.js';
 import { calibrationOf } from './calibration-scores.js';
-import { points, signed } from './numbers.js';
+import { range, signed } from './numbers.js';
 import type { Roles } from './roles.js';
 
 /** A target that was set before the study, and what was seen. */
@@ -36,11 +36,16 @@ export interface Comparison {
 }
 
 export const comparisons = ({ plan }: Analysis, roles: Roles): readonly Comparison[] => {
+  const of = (group: Comparison['group']): string =>
+    plan.damages
+      .filter((damage) => damage.group === group)
+      .map(({ label }) => label)
+      .join(' and ');
   const known = (name: string): string | null => (plan.methods.some((method) => method.name === name) ? name : null);
   return [
     {
       key: 'plain',
-      what: 'against plain SFT, damage to one class',
+      what: `best preset against plain SFT: ${of('one-sided')}`,
       comparator: known(plan.plain),
       group: 'one-sided',
       least: 4,
@@ -49,7 +54,7 @@ export const comparisons = ({ plan }: Analysis, roles: Roles): readonly Comparis
     },
     {
       key: 'balanced',
-      what: 'against balanced SFT, damage to one class',
+      what: `best preset against balanced SFT: ${of('one-sided')}`,
       comparator: known(plan.balanced),
       group: 'one-sided',
       least: 1,
@@ -58,7 +63,7 @@ export const comparisons = ({ plan }: Analysis, roles: Roles): readonly Comparis
     },
     {
       key: 'symmetric',
-      what: 'against the best comparator of each damage, symmetric flips',
+      what: `best preset against the best comparator of each damage: ${of('symmetric')}`,
       comparator: roles.comparators.length > 0 ? roles.bestComparator : null,
       group: 'symmetric',
       least: -1,
@@ -67,7 +72,7 @@ export const comparisons = ({ plan }: Analysis, roles: Roles): readonly Comparis
     },
     {
       key: 'clean',
-      what: 'against balanced SFT, clean data',
+      what: `best preset against balanced SFT: ${of('clean')}`,
       comparator: known(plan.balanced),
       group: 'clean',
       least: -0.5,
@@ -108,7 +113,7 @@ function comparisonTarget(analysis: Analysis, roles: Roles, comparison: Comparis
   const { what, comparator, least, aim, above } = comparison;
   const asked = {
     what,
-    least: `${signed(least / 100)}${above ? ', interval above 0' : ''}`,
+    least: `${signed(least / 100)}${above ? ', surely above 0' : ''}`,
     aim: aim === 0 ? 'better' : signed(aim / 100),
   };
   const ours = roles.best?.name;
@@ -132,7 +137,7 @@ function comparisonTarget(analysis: Analysis, roles: Roles, comparison: Comparis
     seen: signed(seen.estimate),
     interval: seen.interval,
     overSets: seen.overSets,
-    atChosen: `${signed(chosen.estimate)}${chosen.interval ? ` [${signed(chosen.interval.lower)}, ${signed(chosen.interval.upper)}]` : ''}`,
+    atChosen: `${signed(chosen.estimate)} ${range(chosen.interval, signed)}`,
     verdict: judge(seen, comparison),
     note: notes.join('; '),
   };

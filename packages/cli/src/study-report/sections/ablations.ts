@@ -21,7 +21,7 @@ export function ablations(analysis: Analysis): Section | null {
           if (blocks.length === 0) return plain('–');
           const seen = analysis.difference(method.name, preset.name, blocks);
           const strong = sure(seen.interval);
-          return { text: difference(seen), strong, shade: strong ? seen.estimate / 0.1 : 0 };
+          return { text: difference(seen), strong, shade: strong ? seen.estimate / 0.05 : 0 };
         }),
       }));
     return [

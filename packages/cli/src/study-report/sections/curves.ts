@@ -9,13 +9,13 @@ import { shownMethods } from './aggregates.js';
 
 /** Validation balanced accuracy over the steps, a plot for each damage: means over the sets that count and their seeds. */
 export function curves(analysis: Analysis, roles: Roles, prefix: string): Section | null {
-  const { plan, track } = analysis;
+  const { plan } = analysis;
   const shown = shownMethods(analysis, roles);
   const figures = plan.damages.flatMap(({ name, label }) => {
     const sets = new Set(analysis.learnable(analysis.blocks(name)).map(({ dataset }) => dataset));
     const drawn = shown.flatMap((method) => {
-      const runs = track.cells
-        .filter((cell) => cell.damage === name && cell.method === method.name && sets.has(cell.dataset))
+      const runs = [...sets]
+        .flatMap((dataset) => analysis.runs({ dataset, damage: name }, method.name))
         .filter(({ curve }) => curve.length > 1)
         .map(({ curve }) => ({
           samples: curve.map(({ step }) => step),
@@ -48,7 +48,7 @@ export function curves(analysis: Analysis, roles: Roles, prefix: string): Sectio
     parts: [
       text(
         'On the validation split, which is damaged like the training data: with flipped labels nothing can reach 1, and',
-        'heights cannot be compared with those on the clean test texts. What was tested are the weights of the best point.',
+        'heights cannot be compared with those on the clean test texts.',
       ),
       { kind: 'figures', figures },
     ],

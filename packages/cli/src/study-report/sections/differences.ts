@@ -2,7 +2,7 @@ import { holm } from '@tsrl/evaluation';
 import { pValue } from '../../report/format.js';
 import type { Analysis, Block } from '../analysis.js';
 import { forest } from '../charts.js';
-import { difference, setsOf, signed, sure } from '../numbers.js';
+import { difference, range, setsOf, signed, sure } from '../numbers.js';
 import { type Cell, type Part, plain, type Section, text } from '../part.js';
 import { groupLabels, type PlannedMethod } from '../plan.js';
 import type { Roles } from '../roles.js';
@@ -55,12 +55,10 @@ export function differences(analysis: Analysis, roles: Roles, prefix: string): S
             name: `\`${method.label}\``,
             cells: [
               { text: difference(seen), strong: sure(seen.interval) },
-              plain(seen.overSets ? `[${signed(seen.overSets.lower)}, ${signed(seen.overSets.upper)}]` : ''),
+              plain(range(seen.overSets, signed)),
               plain(`${wins} of ${seen.perSet.size}`),
               plain(pValue(adjusted[i] as number)),
-              plain(
-                `${improvement.estimate.toFixed(2)}${improvement.interval ? ` [${improvement.interval.lower.toFixed(2)}, ${improvement.interval.upper.toFixed(2)}]` : ''}`,
-              ),
+              plain(`${improvement.estimate.toFixed(2)} ${range(improvement.interval, (share) => share.toFixed(2))}`),
             ],
           };
         }),
@@ -140,5 +138,5 @@ function everySet(analysis: Analysis, best: PlannedMethod, comparators: readonly
 
 function marked(analysis: Analysis, method: PlannedMethod, comparator: PlannedMethod, blocks: readonly Block[]): Cell {
   const seen = analysis.difference(method.name, comparator.name, blocks);
-  return { text: difference(seen), strong: sure(seen.interval), shade: sure(seen.interval) ? seen.estimate / 0.1 : 0 };
+  return { text: difference(seen), strong: sure(seen.interval), shade: sure(seen.interval) ? seen.estimate / 0.05 : 0 };
 }

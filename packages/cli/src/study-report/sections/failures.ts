@@ -4,15 +4,14 @@ import { pathOf } from '../cell.js';
 import { type Part, plain, type Section, text } from '../part.js';
 
 /** What did not work, and what is not there. */
-export function failures({ track, plan, score }: Analysis): Section {
+export function failures({ track, plan, score, runs }: Analysis): Section {
+  const failedGroups = new Set(track.failed.map(({ dataset, damage, method }) => `${dataset}/${damage}/${method}`));
   const total = track.cells.length + track.failed.length;
   const missing = plan.datasets.flatMap((dataset) =>
     plan.damages.flatMap(({ name: damage }) =>
       plan.methods
-        .filter(({ name: method }) =>
-          [...track.cells, ...track.failed].some(
-            (cell) => cell.dataset === dataset && cell.damage === damage && cell.method === method,
-          ),
+        .filter(
+          ({ name }) => runs({ dataset, damage }, name).length > 0 || failedGroups.has(`${dataset}/${damage}/${name}`),
         )
         .filter(({ name }) => !score({ dataset, damage }, name))
         .map(({ name }) => `${dataset}/${damage}/${name}`),

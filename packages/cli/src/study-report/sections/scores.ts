@@ -11,15 +11,15 @@ export function scores(analysis: Analysis): Section {
   const { plan } = analysis;
   const blocks = new Map(plan.damages.map(({ name }) => [name, analysis.learnable(analysis.blocks(name))]));
   const all = plan.datasets.length;
-  const counted = plan.damages.map(({ label, name }) => `${label} ${blocks.get(name)?.length ?? 0}`).join(', ');
+  const counted = plan.damages.map(({ label, name }) => `${label} (${blocks.get(name)?.length ?? 0})`).join(', ');
   return {
     name: 'scores',
     title: 'Balanced accuracy by damage and method',
     parts: [
       text(
         `Mean balanced accuracy in percent over the sets that count, clean test texts, threshold 0.5; chance is 50.`,
-        `A set counts where the best method exceeds 60: of ${all} sets ${counted}.`,
-        'The best of a column is bold; blue is above the middle of its column, orange below, both by the distance.',
+        `A set counts under a damage where the best method exceeds 60, of ${all} sets on ${counted}.`,
+        'The best of a column is bold; blue is above the median of its column and orange below, in full from 5 points on.',
         'A column may average other sets than its neighbour: compare down, not across.',
       ),
       heat(analysis, blocks, 'half'),
@@ -37,6 +37,9 @@ export function scores(analysis: Analysis): Section {
   };
 }
 
+/** A difference to the median that has the full colour. */
+const FULL = 0.05;
+
 type Blocks = ReadonlyMap<string, readonly Block[]>;
 
 function heat(analysis: Analysis, blocks: Blocks, threshold: Threshold): Part {
@@ -45,14 +48,12 @@ function heat(analysis: Analysis, blocks: Blocks, threshold: Threshold): Part {
     blocks,
     (means) => {
       const present = means.filter((mean) => mean !== null);
-      const [best, worst] = [Math.max(...present), Math.min(...present)];
-      const sorted = present.toSorted((a, b) => a - b);
-      const middle = sorted[Math.floor(sorted.length / 2)] ?? 0;
-      const reach = Math.max(best - middle, middle - worst, 0.01);
+      const best = Math.max(...present);
+      const middle = present.toSorted((a, b) => a - b)[Math.floor(present.length / 2)] ?? 0;
       return means.map((mean): Cell => {
         if (mean === null) return plain('–');
         const strong = points(mean) === points(best);
-        return { text: points(mean), strong, shade: (mean - middle) / reach };
+        return { text: points(mean), strong, shade: (mean - middle) / FULL };
       });
     },
     threshold,

@@ -1,14 +1,14 @@
 import type { Analysis, Difference } from '../analysis.js';
-import { points, signed, sure } from '../numbers.js';
+import { points, range, signed, sure } from '../numbers.js';
 import { type Part, type Section, text } from '../part.js';
 import type { Roles } from '../roles.js';
 import { type Comparison, compared, comparisons } from '../targets.js';
 
 const opening: Readonly<Record<Comparison['key'], string>> = {
-  plain: 'Where the damage hits one class (positives mislabelled, or few), {ours} {verb} plain supervised training',
-  balanced: 'there it {verb} supervised training on balanced classes',
-  symmetric: 'Under symmetric flips it {verb} the best comparator of each damage',
-  clean: 'on clean data it {verb} supervised training on balanced classes',
+  plain: 'Where the damage hits one class (positives mislabelled, or few), {ours} {than} plain supervised training',
+  balanced: 'there it {than} supervised training on balanced classes',
+  symmetric: 'Under symmetric flips it {than} the best comparator of each damage',
+  clean: 'on clean data it {than} supervised training on balanced classes',
 };
 
 /** The result in sentences, whichever way it went. */
@@ -21,7 +21,7 @@ export function summary(analysis: Analysis, roles: Roles): Section {
     if (comparison.comparator === null || blocks.length === 0) return [];
     const seen = analysis.difference(best.name, comparison.comparator, blocks);
     const ours = `BinaryPPO (\`${best.label}\`)`;
-    return [opening[comparison.key].replace('{ours}', ours).replace('{verb}', verb(seen))];
+    return [opening[comparison.key].replace('{ours}', ours).replace('{than}', than(seen))];
   });
   if (clauses.length === 0) return section([text(`\`${best.label}\` has no comparator with complete results yet.`)]);
   const sentences = clauses.map((clause) => clause.charAt(0).toUpperCase() + clause.slice(1));
@@ -39,9 +39,9 @@ export function summary(analysis: Analysis, roles: Roles): Section {
   ]);
 }
 
-function verb({ estimate, interval }: Difference): string {
+function than({ estimate, interval }: Difference): string {
   const by = `${points(Math.abs(estimate))} points`;
-  const ends = interval ? ` [${signed(interval.lower)}, ${signed(interval.upper)}]` : '';
-  if (!sure(interval)) return `cannot be told from (${signed(estimate)} points${ends})`;
+  const ends = interval ? ` ${range(interval, signed)}` : '';
+  if (!sure(interval)) return `is **within the noise** (${signed(estimate)} points${ends}) of`;
   return estimate > 0 ? `is **${by}${ends} better** than` : `is **${by}${ends} worse** than`;
 }

@@ -36,14 +36,28 @@ export function targetsSection(analysis: Analysis, roles: Roles): Section {
         'Differences are in points of balanced accuracy.',
         '*Seen* and its interval: threshold 0.5, over training seeds and test examples of these sets.',
         '*Over sets*: Student’s interval over the data sets, which speaks of other data sets of the kind and is wider.',
-        '*Not certain*: the interval reaches below what was asked for.',
+        '*Surely above 0*: the interval leaves 0 out. *Not certain*: the interval reaches below what was asked for.',
       ),
       {
         kind: 'table',
         head: ['target', 'at least', 'aim', 'seen', '95 % interval', 'reached', 'at the chosen threshold', 'over sets'],
         rows: targets.map(row),
       },
-      ...targets.filter(({ note }) => note !== '').map(({ what, note }) => text(`*${what}*: ${note}.`)),
+      {
+        kind: 'folded',
+        summary: 'What stands behind the rows: sets that count, the same over all sets, the choice of the preset',
+        parts: [
+          text(
+            'A preset that is the best of several is flattered by the choice. *Preset chosen on the other sets* takes on each',
+            'data set the preset that is best on all others, which is free of that.',
+          ),
+          {
+            kind: 'table',
+            head: ['target', 'note'],
+            rows: targets.map(({ what, note }) => ({ name: what, cells: [plain(note)] })),
+          },
+        ],
+      },
     ],
   };
 }
