@@ -111,7 +111,7 @@ describe('the minimum', () => {
   });
 
   test('has no slope and is below every point around it; dense, sparse and float32 alike', () => {
-    const around = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 5, maxLength: 5 });
+    const around = fc.array(often0, { minLength: 5, maxLength: 5 }); // not so near that F has no digits for it
     forAll([problem, strength, around], (data, C, offsets) => {
       const grid = gridOf(data.rows);
       const { labels, weights } = data;
