@@ -1,14 +1,14 @@
 import { createRng, DataError, type Json, type Rng, StateError, show } from '@tsrl/core';
 import type { LabelledText } from '@tsrl/data';
 import { fitTextClassifier, textClassifier } from '@tsrl/linear';
-import { featurePolicy } from '@tsrl/policies';
+import { featurePolicy, type TextPolicy } from '@tsrl/policies';
 import { readModelDirectory } from '@tsrl/policies/node';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import type { Examples } from '@tsrl/training';
 import { labelQuality } from '../label-quality.js';
 import { learn } from '../learn.js';
 import type { NoiseFacts } from '../make-method.js';
-import { makePolicy } from '../make-policy.js';
+import { calibratedPolicy } from '../make-policy.js';
 import { type Damage, damageAndSplit, tokenizeRun } from '../prepare-data.js';
 import { completeSettings, type GivenSettings, type TrainSettings } from '../settings/index.js';
 import { type Measured, measure, type ScoredLabels } from './cell-result.js';
@@ -186,12 +186,13 @@ async function onTexts(
   const language = await readModelDirectory(model.directory); // anew each time: training changes it
   const parameters = [...language.model.weights.values()].reduce((sum, { size }) => sum + size, 0);
   const settings = complete(parameters);
-  const policy = makePolicy(language, settings, { prior: priorOf(settings, share), rng });
+  let policy: TextPolicy | undefined;
   const dispose = (): void => {
-    policy.dispose();
+    policy?.dispose();
     language.model.dispose();
   };
   try {
+    policy = await calibratedPolicy(language, settings, { prior: priorOf(settings, share), rng });
     const examples = tokenizeRun(policy.encode, { ...rows, flippedLabels: 0 }, settings.maxLength);
     return { policy, settings, examples, dispose };
   } catch (error) {
