@@ -9,7 +9,7 @@ type Example = readonly [label: 0 | 1, p1: number];
 const dyadic = fc.integer({ min: 0, max: 1024 }).map((k) => k / 1024);
 const examples: fc.Arbitrary<Example[]> = fc.oneof(
   fc.array(fc.tuple(fc.constantFrom(0 as const, 1 as const), dyadic), { minLength: 1, maxLength: 60 }),
-  fc.array(fc.tuple(fc.constantFrom(0 as const, 1 as const), fc.constantFrom(0.25, 0.5, 0.75)), {
+  fc.array(fc.tuple(fc.constantFrom(0 as const, 1 as const), fc.constantFrom(0, 0.25, 0.5, 0.75, 1)), {
     minLength: 1,
     maxLength: 12,
   }),
@@ -166,6 +166,18 @@ describe('edges', () => {
         [1, 0],
       ]),
     ).toEqual([0, 1]);
+  });
+
+  test('who has the mean probability of a class is confidently of it', () => {
+    const own = [1, 0.75, 0.5, 0.25, 0];
+    // Of the five labelled 0, three reach their mean ½, and one the mean 1 of the other class: round(5 / 4) are listed.
+    expect(positionsOf([...own.map((p): Example => [0, 1 - p]), [1, 1]])).toEqual([4]);
+  });
+
+  test('also where the mean of equal numbers is rounded up', () => {
+    const ones = Array<Example>(6).fill([1, 0.7]);
+    expect(ones.reduce((sum, [, p]) => sum + p, 0) / ones.length).toBeGreaterThan(0.7);
+    expect(positionsOf([...ones, [0, 0.7], [0, 0.1]])).toEqual([6]);
   });
 
   test.each([

@@ -40,8 +40,9 @@ export interface LogisticRegressionOptions {
  * a product costs as much as a gradient, for thousands of dimensions too. F is strictly convex when both classes are
  * there, so that the minimum is unique; backtracking makes every step lower it. Nothing is random.
  *
- * Differences: scikit-learn's `LogisticRegression` with lbfgs minimises the same F but stops at a gradient of 1e-4, so
- * that the two agree to about that; with `liblinear` it penalises the bias too.
+ * Differences: scikit-learn's `LogisticRegression` has the same minimum, but its default solver lbfgs stops where the
+ * gradient of the mean loss is 1e-4, with probabilities that can still be some hundredths off; `liblinear` penalises the
+ * bias too.
  *
  * @throws OptionError, ShapeError; DataError for a label other than 0 and 1, a class without weight, a feature that is
  *   not finite, a weight below 0; DivergenceError when 100 Newton steps do not bring |∇F| below `tolerance` times its
