@@ -51,7 +51,7 @@ async function interruptible(command: (signal: { readonly aborted: boolean }) =>
 
 const number =
   (flag: string) =>
-  (text: string): number | null =>
+  (text: string): number | string =>
     numberOf(flag, undefined, text);
 
 function program(): Command {

@@ -43,7 +43,7 @@ function aboutData({ data: { train }, labels }: RunResult, { suspects }: RunDire
   const noise =
     labels.falsePositive === null || labels.falseNegative === null
       ? `noise    not to be told: the classes cannot be told apart by ${judge}`
-      : `noise    about ${share(labels.falsePositive)} of true 0 and ${share(labels.falseNegative)} of true 1 labelled wrong, rather less: an estimate that counts honest errors too\n         (${labels.folds}-fold cross-validation by ${judge})`;
+      : `noise    about ${share(labels.falsePositive)} of true 0 and ${share(labels.falseNegative)} of true 1 labelled wrong: an estimate, rather too high,\n         for texts that are hard to tell count too (${labels.folds}-fold cross-validation by ${judge})`;
   const found =
     labels.suspects === 0
       ? 'suspects no label is contradicted'

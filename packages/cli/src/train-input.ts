@@ -6,6 +6,7 @@ import {
   files,
   flagOf,
   type GivenSettings,
+  noneAsNull,
   readConfig,
 } from './settings/index.js';
 
@@ -32,7 +33,10 @@ export async function readTrainInput(
 ): Promise<TrainInput> {
   const file = options['config'] as string | undefined;
   const config = file === undefined ? undefined : await readConfig(file);
-  const merged: Record<string, unknown> = { ...(config && checkedFields(config.json, TABLE, config)), ...options };
+  const merged: Record<string, unknown> = {
+    ...(config && checkedFields(config.json, TABLE, config)),
+    ...noneAsNull(options, TABLE),
+  };
   for (const [key, argument] of Object.entries(NEEDED)) {
     if (merged[key] === undefined) missing(`${flagOf(key)} ${argument}`);
   }

@@ -104,6 +104,7 @@ async function trainAndTest(run: Run, screen: Screen, learner: Learner): Promise
   const metrics = binaryMetrics({ logits, labels: test.labels }, { threshold });
   const saved = { maxLength: settings.maxLength, threshold, ...(settings.temperature && { temperature }) };
   await writePolicyDirectory(directory.model, policy, saved, { save: settings.save });
+  if (run.judge) screen.say('cross-validating the training labels');
   const labels = run.judge && (await reportLabels(run.judge(learner.vectors), data, directory));
   const seconds = learned.seconds + (learner.seconds ?? 0);
   const tokens = learner.tokens ?? learned.tokens;

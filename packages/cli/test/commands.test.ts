@@ -111,7 +111,7 @@ describe('train', () => {
       /^binary-ppo on 108 texts \(\d+ of class 1\), [\d,]+ weights, backend wasm, into .+\n/,
     );
     expect(first.stderr).toMatch(/^binary-ppo 6\/6 steps \| ETA 0s \| loss .+ \| validation balanced accuracy /m);
-    expect(first.stderr).toMatch(/\ntesting on 60 texts\n$/);
+    expect(first.stderr).toMatch(/\ntesting on 60 texts\ncross-validating the training labels\n$/);
     expect(first.stderr).not.toContain('\r'); // nothing is redrawn where nobody looks
   });
 

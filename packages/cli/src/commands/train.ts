@@ -2,6 +2,7 @@ import { basename, relative, resolve, sep } from 'node:path';
 import { createRng, DataError, isTsrlError, type Json, OptionError, type Rng } from '@tsrl/core';
 import type { LabelledText } from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
+import { collapsed } from '@tsrl/evaluation';
 import { useBackend } from '@tsrl/tensor';
 import { priorOf } from '../class-weights.js';
 import { type LabelQuality, labelQuality, ratesFromTrusted, type TextVectors } from '../label-quality.js';
@@ -111,6 +112,11 @@ export async function trainCommand(
     screen.say(`interrupted; the same command with --resume goes on from ${directory.checkpoint}`);
     process.exitCode = 130;
     return;
+  }
+  if (collapsed(outcome.result.metrics.confusion)) {
+    screen.say(
+      'warning: nearly every test text is given the same class; balanced sampling or another learning rate may help',
+    );
   }
   const { renderReport } = await import('../report/index.js'); // half a second that other commands need not wait
   const summary = `${settings.method} trained on ${args.train}, tested on ${args.test}.`;

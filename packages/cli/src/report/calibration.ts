@@ -1,10 +1,9 @@
 import { sigmoid } from '@tsrl/core';
-import { type ReliabilityBin, reliability } from '@tsrl/evaluation';
+import { type ReliabilityBin, reliability, wilsonInterval } from '@tsrl/evaluation';
 import { axis, draw, guide, line, look, type Point } from './chart.js';
 import { figure } from './figure.js';
 import { count, metric } from './format.js';
 import type { Html } from './html.js';
-import { wilson } from './interval.js';
 import type { LabelledRun } from './labelled.js';
 
 const bins = 10;
@@ -83,7 +82,7 @@ const means = (diagram: readonly ReliabilityBin[]): Point[] =>
 
 const whiskers = (diagram: readonly ReliabilityBin[]): Point[] =>
   filled(diagram).flatMap(({ count, confidence, frequency }): Point[] => {
-    const [lower, upper] = wilson(frequency * count, count);
+    const { lower, upper } = wilsonInterval(Math.round(frequency * count), count);
     return [
       [confidence, lower],
       [confidence, upper],

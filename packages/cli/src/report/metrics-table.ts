@@ -1,9 +1,9 @@
 import { sigmoid } from '@tsrl/core';
-import type { BinaryMetrics } from '@tsrl/evaluation';
+import { type BinaryMetrics, mcnemarTest } from '@tsrl/evaluation';
 import type { Ceiling } from '../result.js';
 import { count, metric, percent, pValue } from './format.js';
 import { type Html, html } from './html.js';
-import { balancedAccuracyInterval, mcnemar } from './interval.js';
+import { balancedAccuracyInterval } from './interval.js';
 import type { LabelledRun } from './labelled.js';
 import { type Row, table } from './table.js';
 
@@ -91,7 +91,7 @@ export function pairedTable(runs: readonly LabelledRun[]): Html {
         count(only),
         count(otherOnly),
         percent(disagreements, first.test.labels.length),
-        pValue(mcnemar(only, otherOnly)),
+        pValue(mcnemarTest(only, otherOnly)),
       ],
     };
   });

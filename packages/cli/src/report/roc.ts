@@ -44,7 +44,7 @@ export function roc(runs: readonly LabelledRun[], ceiling?: Ceiling): Html {
   });
   return figure(
     title,
-    `Share of the positives found against share of the negatives called positive, for every threshold: the closer to the upper left the better. The symbol is threshold 0.5.${best}`,
+    `Share of the positives found against share of the negatives called positive, for every threshold: the closer to the upper left the better. The symbol is the threshold of the table below.${best}`,
     svg,
   );
 }

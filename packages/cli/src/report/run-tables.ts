@@ -1,5 +1,5 @@
-import type { DataSize } from '../result.js';
-import { count, duration, percent } from './format.js';
+import type { DataSize, LabelReport } from '../result.js';
+import { count, duration, metric, percent } from './format.js';
 import type { Html } from './html.js';
 import type { LabelledRun } from './labelled.js';
 import { table } from './table.js';
@@ -24,10 +24,21 @@ export function dataTable(runs: readonly LabelledRun[]): Html {
     [
       row('train', ({ result }) => size(result.data.train)),
       row('train labels flipped on purpose', ({ result: { data } }) => count(data.train.flippedLabels)),
+      ...(runs.some(({ result }) => result.labels)
+        ? [row('train labels that look wrong', ({ result }) => doubts(result.labels))]
+        : []),
       row('validation', ({ result }) => size(result.data.validation)),
       row('test', ({ result }) => size(result.data.test)),
     ],
   );
+}
+
+/** What cross-validation found, and the rates that it estimates. */
+function doubts(labels: LabelReport | undefined): string {
+  if (!labels) return 'not looked at';
+  const { suspects, falsePositive, falseNegative } = labels;
+  if (falsePositive === null || falseNegative === null) return count(suspects);
+  return `${count(suspects)}; estimated rates: ${percent(falsePositive, 1)} of true 0, ${percent(falseNegative, 1)} of true 1`;
 }
 
 /** What was trained, how far, and what it took. */
@@ -50,6 +61,7 @@ export function trainingTable(runs: readonly LabelledRun[]): Html {
       row('steps', ({ steps }) => count(steps)),
       row('it ended because', ({ stopped }) => reasons[stopped]),
       row('weights kept from step', ({ bestStep }) => count(bestStep)),
+      row('temperature', ({ temperature }) => metric(temperature)),
       row('time', ({ seconds }) => duration(seconds)),
       row('tokens', ({ tokens }) => count(tokens)),
       row('tokens per second', ({ tokensPerSecond }) => count(tokensPerSecond)),

@@ -24,7 +24,12 @@ export function checkedSettings(json: Json, place: Place): Partial<TrainSettings
 export function checkedFields(json: Json, table: FieldTable, place: Place): { readonly [key: string]: Json } {
   const problem = firstProblem(json, table);
   if (problem) throw misplaced(place, problem.keys, problem.text);
-  const entries = Object.entries(json as { readonly [key: string]: Json });
+  return noneAsNull(json as { readonly [key: string]: Json }, table);
+}
+
+/** The same values, with `null` for the word that stands for it. */
+export function noneAsNull<T>(values: Readonly<Record<string, T>>, table: FieldTable): Record<string, T | null> {
+  const entries = Object.entries(values);
   return Object.fromEntries(entries.map(([key, value]) => [key, value === table[key]?.none ? null : value]));
 }
 

@@ -11,18 +11,23 @@ export function addFlags(command: Command, table: FieldTable): Command {
   return command.configureHelp({
     optionDescription: ({ description }) => description, // choices and defaults stand in it
     formatItem: hanging,
+    minWidthToWrap: 20,
   });
 }
 
 function flag(key: string, field: Field): Option {
-  // What is so by default is switched off.
-  const name = field.default === true ? flagOf(key).replace('--', '--no-') : flagOf(key);
-  const option = new Option(`${name}${argument(field)}`, description(field)).helpGroup(`${groups[field.group]}:`);
+  const option = new Option(`${nameOf(key, field)}${argument(field)}`, description(field)).helpGroup(
+    `${groups[field.group]}:`,
+  );
   if (field.kind === 'choice') option.choices(wordsOf(field));
   if (field.kind === 'number') option.argParser((text) => numberOf(flagOf(key), field.none, text));
   if (field.kind === 'rates') option.argParser((text, before) => ratesOf(flagOf(key), field, text, before));
   return option;
 }
+
+/** The flag of a field: what is so by default is switched off. */
+export const nameOf = (key: string, field: Field): string =>
+  field.default === true ? flagOf(key).replace('--', '--no-') : flagOf(key);
 
 function argument(field: Field): string {
   switch (field.kind) {
@@ -73,9 +78,13 @@ function hanging(term: string, termWidth: number, text: string, helper: Help): s
   return `  ${term.padEnd(termWidth)}  ${lines.map((line) => line.trimEnd()).join(margin)}`.trimEnd();
 }
 
-/** @throws OptionError naming the flag when the text is no number */
-export function numberOf(flag: string, none: string | undefined, text: string): number | null {
-  if (none !== undefined && text === none) return null;
+/**
+ * A number, or the word for none as it is: commander knows no null (see `noneAsNull`).
+ *
+ * @throws OptionError naming the flag when the text is neither
+ */
+export function numberOf(flag: string, none: string | undefined, text: string): number | string {
+  if (none !== undefined && text === none) return none;
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isNaN(value)) return value;
   throw new OptionError('tsrl', flag, none === undefined ? 'a number' : `a number, or ${none}`, text);
@@ -88,7 +97,6 @@ function ratesOf(
   text: string,
   before: unknown,
 ): unknown {
-  if (text === none) return null;
-  if (wordsOf({ of }).includes(text)) return text;
+  if (text === none || wordsOf({ of }).includes(text)) return text;
   return [...(Array.isArray(before) ? before : []), numberOf(flag, undefined, text)];
 }

@@ -1,4 +1,12 @@
-export { checkedFields, checkedSettings, checkSettings, misplaced, type Place, unknownKey } from './check.js';
+export {
+  checkedFields,
+  checkedSettings,
+  checkSettings,
+  misplaced,
+  noneAsNull,
+  type Place,
+  unknownKey,
+} from './check.js';
 export { completeSettings, type Facts, threadCount } from './complete.js';
 export { type ConfigFile, parseConfig, readConfig } from './config-file.js';
 export { expectConsistent, meaningful, warningsOf } from './consistent.js';

@@ -84,5 +84,5 @@ export const either = (words: readonly string[]): string =>
 
 /** Checks a value against a schema; the first problem is its path and the keyword that it breaks. */
 export function validatorOf(schema: object): ValidateFunction {
-  return new Ajv({ strict: false }).compile(schema);
+  return new Ajv({ strict: false, strictNumbers: true }).compile(schema);
 }
