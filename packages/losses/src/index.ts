@@ -1,3 +1,4 @@
+export type { LinearClassifier } from '@tsrl/linear';
 export type { Aggregate, Loss, LossResult, StepContext } from '@tsrl/tensor';
 export * from './algorithms.js';
 export {
@@ -17,7 +18,7 @@ export { type HumanlineOptions, humanline } from './humanline.js';
 export { type ImportanceWeightsOptions, importanceWeights } from './importance-weights.js';
 export { type LengthDesensitizedOptions, lengthDesensitized, type PairMasks } from './length-desensitized.js';
 export { log1mexp } from './log1mexp.js';
-export type { LinearClassifier } from './logistic-regression.js';
+
 export { type InputsOf, objective, type Terms } from './objective.js';
 export { type OffPolicyMaskOptions, offPolicyMask } from './off-policy-mask.js';
 export type { PairInputs, PairLengths, PairLogProbs } from './pair.js';

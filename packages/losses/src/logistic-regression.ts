@@ -1,1 +1,0 @@
-export type { LinearClassifier } from '@tsrl/linear';
