@@ -6,6 +6,8 @@ import { crossedBootstrap, percentileInterval } from '@tsrl/evaluation';
 import { Command } from 'commander';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { addStudyReport } from '../src/commands/study-report.ts';
+import { measure, packBits } from '../src/study/cell-result.ts';
+import { studyFiles } from '../src/study/study-files.ts';
 import { analyse } from '../src/study-report/analysis.ts';
 import { balancedAccuracies } from '../src/study-report/balanced-accuracies.ts';
 import type { CellResult, Track } from '../src/study-report/cell.ts';
@@ -505,17 +507,87 @@ describe('files', () => {
   });
 });
 
+test('what a study writes is what the report reads', async () => {
+  const rng = createRng(4);
+  const out = folder('real');
+  const files = studyFiles(out);
+  const labels = Float64Array.from({ length: 45 }, (_, i) => Number(i % 3 === 0));
+  const scored = () => ({ logits: labels.map((label) => 2 * label - 1 + rng.normal()), labels });
+  for (const method of ['sft', 'ours']) {
+    for (const seed of [0, 1]) {
+      const place = { track: 'frozen', dataset: 'tiny', damage: 'none', method, seed };
+      if (method === 'ours' && seed === 1) {
+        await files.writeCell({ ...place, inputs: {}, error: 'no more memory' });
+        continue;
+      }
+      await files.writeCell({
+        ...place,
+        inputs: {},
+        tuned: {},
+        settings: { method: method === 'sft' ? 'sft' : 'binary-ppo' },
+        steps: 1,
+        seconds: 1,
+        data: { train: 40, positives: 13, flipped: 0, validation: 5, test: 45 },
+        ...measure(scored(), scored()),
+        curve: [],
+      });
+    }
+  }
+  await files.writeHeader({
+    name: 'frozen',
+    configuration: { damages: { none: {} }, methods: { sft: { method: 'sft' }, ours: { method: 'binary-ppo' } } },
+    machine: {},
+    versions: {},
+    datasets: { tiny: { test: 45, positives: 15, labels: packBits(Array.from(labels, (label) => label === 1)) } },
+  });
+  studyReport({ studies: [out], evidence: folder('real-docs/evidence'), replicates: 20 });
+  const page = readFileSync(folder('real-docs/evidence.md'), 'utf8');
+  expect(page).toContain('1 of 4 runs failed.');
+  expect(page).toMatch(/\| `ours` \(preset\) \| \*{0,2}\d\d\.\d/);
+});
+
+test('a second track stands behind the main one, under its own name; one under way has fewer seeds in places', () => {
+  writeStudy(folder('a'), small(30));
+  const { labels, cells } = cellsOf({ ...small(31), track: 'fine-tuning' });
+  const begun = cells.filter(({ dataset, seed }) => dataset === 'one' || seed < 2);
+  writeStudy(folder('b'), { ...small(31), track: 'fine-tuning' }, { labels, cells: begun });
+  studyReport({ studies: [folder('b')], evidence: folder('two/evidence'), replicates: 20 });
+  studyReport({ studies: [folder('a')], evidence: folder('two/evidence'), replicates: 20 });
+  const page = readFileSync(folder('two/evidence.md'), 'utf8');
+  const names = piecesOf(page).flatMap((piece) => ('name' in piece ? [piece.name] : []));
+  expect(names.filter((name) => name.endsWith('-summary'))).toEqual(['fine-tuning-summary', 'frozen-summary']);
+  expect(page).toContain(
+    'fine-tuning-targets: made by npm run study:report, do not edit -->\n\n*This part is no longer made',
+  );
+  // The page had begun with the other track, and its order is the writer's; a fresh page begins with the main one.
+  rmSync(folder('two/evidence.md'));
+  studyReport({ evidence: folder('two/evidence'), replicates: 20 });
+  const fresh = readFileSync(folder('two/evidence.md'), 'utf8');
+  const order = piecesOf(fresh).flatMap((piece) => ('name' in piece ? [piece.name] : []));
+  expect(order[0]).toBe('frozen-summary');
+  expect(order.filter((name) => name.endsWith('-targets'))).toEqual(['frozen-targets']);
+  expect(fresh).toContain('## fine-tuning: paired differences');
+});
+
 describe('the page between people and program', () => {
   const part = (name: string, markdown: string) => ({ name, title: name.toUpperCase(), markdown });
 
-  test('a new part comes after its predecessor, and one that is no longer made stays', () => {
+  test('a new part comes after its predecessor, and one that is no longer made says so', () => {
     const first = mergeMarkdown('', 'Title', [part('a', '1'), part('c', '3')]);
     const edited = `${first.replace('## C', 'between\n\n## C')}\nlast words\n`;
     const second = mergeMarkdown(edited, 'Title', [part('a', 'one'), part('b', '2')]);
     const pieces = piecesOf(second).map((piece) =>
       'prose' in piece ? piece.prose.trim() : `${piece.name}=${piece.markdown}`,
     );
-    expect(pieces).toEqual(['# Title\n\n## A', 'a=one', '## B', 'b=2', 'between\n\n## C', 'c=3', 'last words']);
+    expect(pieces).toEqual([
+      '# Title\n\n## A',
+      'a=one',
+      '## B',
+      'b=2',
+      'between\n\n## C',
+      'c=*This part is no longer made; delete it with its markers.*',
+      'last words',
+    ]);
     expect(mergeMarkdown(second, 'Title', [part('a', 'one'), part('b', '2')])).toBe(second);
   });
 

@@ -2,7 +2,6 @@ import { createRng, DataError } from '@tsrl/core';
 import {
   type Bootstrap,
   combineBootstraps,
-  crossedBootstrap,
   type Interval,
   interquartileMean,
   meanOverTasks,
@@ -13,35 +12,15 @@ import {
   stratifiedBootstrap,
   studentInterval,
 } from '@tsrl/evaluation';
-import { balancedAccuracies } from './balanced-accuracies.js';
-import { bits } from './bits.js';
-import { type CellResult, pathOf, type Track } from './cell.js';
-import type { DamageGroup, Plan } from './plan.js';
-
-/** The decision threshold: 0.5, or chosen on the validation split. */
-export type Threshold = 'half' | 'chosen';
-
-/** A data set under a damage. */
-export interface Block {
-  readonly dataset: string;
-  readonly damage: string;
-}
+import type { CellResult, Track } from './cell.js';
+import type { DamageGroup } from './damage.js';
+import type { Plan } from './plan.js';
+import { type Block, type Score, scoresOf, type Threshold } from './set-scores.js';
 
 /** A number and where it lies: `null` where nothing can be said. */
 export interface Estimate {
   readonly estimate: number;
   readonly interval: Interval | null;
-}
-
-/** A method on a data set under a damage, over all seeds. */
-export interface Score extends Block {
-  readonly method: string;
-  /** Balanced accuracy at each threshold, over seeds and test examples drawn again. */
-  readonly bootstrap: Readonly<Record<Threshold, Bootstrap>>;
-  /** One for each seed. */
-  readonly perSeed: Readonly<Record<Threshold, readonly number[]>>;
-  /** How many seeds failed. */
-  readonly failures: number;
 }
 
 /** A method by name, or another one for each block: the best comparator of each damage, say. */
@@ -59,6 +38,8 @@ export interface Analysis {
   readonly blocks: (damage: DamageGroup | string, methods?: readonly string[]) => readonly Block[];
   /** Of these, the ones on which the best method exceeds 0.6. */
   readonly learnable: (blocks: readonly Block[]) => readonly Block[];
+  /** Balanced accuracy at 0.5, [seed][block]; of as many seeds as all of these blocks have. */
+  readonly scores: (method: string, blocks: readonly Block[]) => Scores;
   readonly mean: (method: Chooser, blocks: readonly Block[], threshold?: Threshold) => Bootstrap;
   readonly difference: (
     method: Chooser,
@@ -116,9 +97,10 @@ export function analyse(track: Track, plan: Plan, replicates: number): Analysis 
   const methods = plan.methods.map(({ name }) => name);
   const best = (block: Block): number =>
     Math.max(...methods.map((method) => score(block, method)?.bootstrap.half.estimate ?? 0));
-  const matrix = (method: string, blocks: readonly Block[]): Scores => {
+  const matrix: Analysis['scores'] = (method, blocks) => {
     const columns = blocks.map((block) => scoreOf(block, method).perSeed.half);
-    return (columns[0] ?? []).map((_, seed) => columns.map((column) => column[seed] as number));
+    const seeds = Math.min(...columns.map(({ length }) => length)); // they differ while a study is under way
+    return Array.from({ length: seeds }, (_, seed) => columns.map((column) => column[seed] as number));
   };
   const rng = createRng(0).fork(track.name);
   const estimateOf = (bootstrap: Bootstrap | null, estimate: () => number): Estimate =>
@@ -146,6 +128,7 @@ export function analyse(track: Track, plan: Plan, replicates: number): Analysis 
         .filter((block) => methods.some((method) => score(block, method)))
         .filter((block) => wanted.every((method) => score(block, method))),
     learnable: (blocks) => blocks.filter((block) => best(block) > LEARNABLE),
+    scores: matrix,
     mean,
     difference: (method, comparator, blocks, threshold = 'half') => {
       const parts = [mean(method, blocks, threshold), mean(comparator, blocks, threshold)] as const;
@@ -205,66 +188,4 @@ function remembered(compute: Analysis['mean']): Analysis['mean'] {
     known.set(key, found);
     return found;
   };
-}
-
-/** Every method with all its seeds, under every damage of one data set, drawn together. */
-function scoresOf(track: Track, dataset: string, replicates: number): Score[] {
-  const test = track.datasets[dataset];
-  if (!test) throw new DataError('study.json', `must have the test labels of ${dataset}`);
-  const labels = bits(test.labels, test.test, `study.json, labels of ${dataset}`);
-  const cells = new Map(track.cells.filter((cell) => cell.dataset === dataset).map((cell) => [pathOf(cell), cell]));
-  const failed = new Set(track.failed.filter((cell) => cell.dataset === dataset).map(pathOf));
-  const keys = [...cells.values(), ...track.failed.filter((cell) => cell.dataset === dataset)];
-  const seeds = [...new Set(keys.map(({ seed }) => seed))].sort((a, b) => a - b);
-  const entries = [...new Map(keys.map(({ damage, method }) => [`${damage}/${method}`, { damage, method }])).values()]
-    .map((entry) => ({
-      ...entry,
-      runs: seeds.map((seed) => cells.get(`${dataset}/${entry.damage}/${entry.method}/${seed}`)),
-      failures: seeds.filter((seed) => failed.has(`${dataset}/${entry.damage}/${entry.method}/${seed}`)).length,
-    }))
-    .filter(({ runs, failures }) => runs.filter(Boolean).length + failures === seeds.length);
-  if (entries.length === 0) return [];
-
-  const thresholds = ['half', 'chosen'] as const;
-  const right = entries.flatMap(({ runs }) =>
-    thresholds.map((threshold) => runs.map((run) => (run ? rightOf(run, labels, threshold) : labels))),
-  );
-  const bootstraps = crossedBootstrap(
-    balancedAccuracies(labels, right),
-    {
-      seeds: seeds.length,
-      examples: labels.length,
-      strata: labels,
-      over: seeds.length > 1 ? 'both' : 'examples',
-      replicates,
-    },
-    createRng(0).fork(`${track.name}/${dataset}`),
-  );
-  if (!bootstraps) throw new DataError('study.json', `${dataset} must have more than one test example`);
-  return entries.map(({ damage, method, runs, failures }, i): Score => {
-    const [half, chosen] = [bootstraps[2 * i] as Bootstrap, bootstraps[2 * i + 1] as Bootstrap];
-    const perSeed = (threshold: Threshold): number[] => runs.map((run) => run?.[threshold].balancedAccuracy ?? 0.5);
-    const score = {
-      dataset,
-      damage,
-      method,
-      bootstrap: { half, chosen },
-      perSeed: { half: perSeed('half'), chosen: perSeed('chosen') },
-      failures,
-    };
-    for (const threshold of thresholds) {
-      const said = meanOverTasks([score.perSeed[threshold]]);
-      const counted = score.bootstrap[threshold].estimate;
-      if (Math.abs(said - counted) <= 1e-4) continue;
-      throw new DataError(
-        `${dataset}/${damage}/${method}`,
-        `the right answers (${threshold}) give a balanced accuracy of ${counted.toFixed(4)}; the metrics say ${said.toFixed(4)}`,
-      );
-    }
-    return score;
-  });
-}
-
-function rightOf(cell: CellResult, labels: Uint8Array, threshold: Threshold): Uint8Array {
-  return bits(threshold === 'half' ? cell.right : cell.rightChosen, labels.length, pathOf(cell));
 }

@@ -14,7 +14,7 @@ const end = (name: string): string => `<!-- end ${name} -->`;
 /**
  * The page with its generated parts made anew. What stands outside the markers is the writer's and stays: headings,
  * text, the order of the parts. A part that the page does not have yet comes after the one before it in the list,
- * under its title; one that is no longer made stays as it is.
+ * under its title; one that is no longer made says so in its place, so that no old number stays.
  */
 export function mergeMarkdown(existing: string, title: string, parts: readonly GeneratedPart[]): string {
   let page = existing.trim() === '' ? `# ${title}\n` : existing;
@@ -30,8 +30,16 @@ export function mergeMarkdown(existing: string, title: string, parts: readonly G
     }
     before = name;
   }
+  const made = new Set(parts.map(({ name }) => name));
+  for (const piece of piecesOf(page)) {
+    if (!('name' in piece) || made.has(piece.name)) continue;
+    const [from, to] = span(page, piece.name);
+    page = `${page.slice(0, from)}${begin(piece.name)}\n\n${GONE}\n\n${end(piece.name)}${page.slice(to)}`;
+  }
   return `${page.trimEnd()}\n`;
 }
+
+const GONE = '*This part is no longer made; delete it with its markers.*';
 
 /** The page cut at its markers. */
 export function piecesOf(page: string): Piece[] {

@@ -1,15 +1,7 @@
 import { DataError, type Json } from '@tsrl/core';
 import type { Track } from './cell.js';
-
-/** What a damage does: `one-sided` hits one class alone, `symmetric` both alike, `both` is one after the other. */
-export type DamageGroup = 'clean' | 'one-sided' | 'symmetric' | 'both';
-
-export const groupLabels: Readonly<Record<DamageGroup, string>> = {
-  clean: 'clean data',
-  'one-sided': 'damage to one class',
-  symmetric: 'symmetric flips',
-  both: 'imbalance and symmetric flips',
-};
+import { type DamageGroup, groupOf, groupOrder, labelOf } from './damage.js';
+import { type JsonRecord, record } from './record.js';
 
 /** `preset`: ours, a candidate for the best; `comparator`: theirs; `ablation`: a preset without a part; `variant`: ours otherwise. */
 export type Role = 'preset' | 'comparator' | 'ablation' | 'variant';
@@ -75,6 +67,9 @@ export function planFor(track: Track, given: GivenPlan = {}): Plan {
   const damages = damageNames.map((name): PlannedDamage => {
     const configuredAs = configured.damages[name];
     const { label = labelOf(configuredAs) ?? name, group = groupOf(name, configuredAs) } = given.damages?.[name] ?? {};
+    if (groupOrder.some((other) => other === name && other !== group)) {
+      throw new DataError('plan.json', `the damage ${name} is of the group ${group}: give it another name`);
+    }
     if (group) return { name, label, group };
     throw new DataError(
       'plan.json',
@@ -117,55 +112,18 @@ export function planFor(track: Track, given: GivenPlan = {}): Plan {
   };
 }
 
-const groupOrder: readonly DamageGroup[] = ['clean', 'one-sided', 'symmetric', 'both'];
 const roleOrder: readonly Role[] = ['preset', 'variant', 'ablation', 'comparator'];
 
-type Settings = Readonly<Record<string, Json>>;
-
-const settingsOf = (json: Json | undefined): Settings =>
-  typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Settings) : {};
-
 /** A section of the configuration, of all studies of the track. */
-const configOf = (track: Track, section: string): Settings =>
-  Object.assign(
-    {},
-    ...track.studies.map(({ configuration }) => settingsOf(settingsOf(configuration)[section])),
-  ) as Settings;
+const configOf = (track: Track, section: string): JsonRecord =>
+  Object.assign({}, ...track.studies.map(({ configuration }) => record(record(configuration)[section]))) as JsonRecord;
 
-function groupOf(name: string, configured: Json | undefined): DamageGroup | undefined {
-  if (configured !== undefined) {
-    const { labelNoise = 0, falsePositiveNoise = 0, falseNegativeNoise = 0, imbalance = null } = settingsOf(configured);
-    const symmetric = labelNoise !== 0 || (falsePositiveNoise !== 0 && falseNegativeNoise !== 0);
-    if (symmetric) return imbalance === null ? 'symmetric' : 'both';
-    return imbalance === null && falsePositiveNoise === 0 && falseNegativeNoise === 0 ? 'clean' : 'one-sided';
-  }
-  if (/^(none|clean)$/i.test(name)) return 'clean';
-  const imbalance = /imbalanc|to-?1\b|ratio/i.test(name);
-  const flips = /flip|noise/i.test(name);
-  if (imbalance || /positive|negative|one-?sided/i.test(name)) return imbalance && flips ? 'both' : 'one-sided';
-  return flips ? 'symmetric' : undefined;
-}
-
-/** `30 % of positives flipped`, `10:1, 20 % flips`. */
-function labelOf(configured: Json | undefined): string | undefined {
-  if (configured === undefined) return undefined;
-  const { labelNoise = 0, falsePositiveNoise = 0, falseNegativeNoise = 0, imbalance = null } = settingsOf(configured);
-  const percent = (share: Json): string => `${Number((100 * Number(share)).toFixed(1))}\u00a0%`;
-  const parts = [
-    imbalance === null ? '' : `${imbalance}:1`,
-    labelNoise === 0 ? '' : `${percent(labelNoise)} flips`,
-    falseNegativeNoise === 0 ? '' : `${percent(falseNegativeNoise)} of positives flipped`,
-    falsePositiveNoise === 0 ? '' : `${percent(falsePositiveNoise)} of negatives flipped`,
-  ];
-  return parts.filter(Boolean).join(', ') || 'clean';
-}
-
-const methodOf = (settings: Json): Json | undefined => settingsOf(settings)['method'];
+const methodOf = (settings: Json): Json | undefined => record(settings)['method'];
 
 /** Whether a method of the configuration says this, and nothing else but what is allowed besides. */
 function onlyHas(configured: Json | undefined, wanted: object, besides: readonly string[]): boolean {
   if (configured === undefined) return false;
-  const rest = Object.entries(settingsOf(configured)).filter(([key]) => key !== 'only' && !besides.includes(key));
+  const rest = Object.entries(record(configured)).filter(([key]) => key !== 'only' && !besides.includes(key));
   return (
     rest.length === Object.keys(wanted).length &&
     rest.every(([key, value]) => Object.entries(wanted).some(([k, v]) => k === key && v === value))

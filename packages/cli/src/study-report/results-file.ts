@@ -1,5 +1,6 @@
 import { DataError, type Json } from '@tsrl/core';
 import { type CellMetrics, type CellResult, type FailedCell, pathOf, type Track } from './cell.js';
+import { type JsonRecord, record } from './record.js';
 
 const FORMAT = 'tsrl-study-results-1';
 
@@ -99,8 +100,8 @@ export function readResults(text: string, file: string): Track {
 
 interface Header extends Pick<Track, 'studies' | 'datasets' | 'suspects'> {
   readonly track: string;
-  readonly common: Settings;
-  readonly settings: readonly Settings[];
+  readonly common: JsonRecord;
+  readonly settings: readonly JsonRecord[];
   readonly curveSteps: readonly (readonly number[])[];
 }
 
@@ -123,8 +124,6 @@ interface FailedLine {
   readonly path: string;
   readonly failed: string;
 }
-
-type Settings = Readonly<Record<string, Json>>;
 
 function parse(line: string, file: string, at: number): Record<string, unknown> {
   try {
@@ -153,16 +152,13 @@ const packed = (metrics: CellMetrics): (number | null)[] =>
 const unpacked = (values: readonly (number | null)[]): CellMetrics =>
   Object.fromEntries(metricNames.map((name, i) => [name, values[i]])) as unknown as CellMetrics;
 
-const record = (json: Json): Settings =>
-  json !== null && typeof json === 'object' && !Array.isArray(json) ? (json as Settings) : {};
-
 const same = (a: Json | undefined, b: Json | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-const without = (json: Json, known: Settings): Settings =>
+const without = (json: Json, known: JsonRecord): JsonRecord =>
   Object.fromEntries(Object.entries(record(json)).filter(([name, value]) => !same(value, known[name])));
 
 /** What is the same in all. */
-function shared([first = {}, ...others]: readonly Settings[]): Settings {
+function shared([first = {}, ...others]: readonly JsonRecord[]): JsonRecord {
   return Object.fromEntries(
     Object.entries(first).filter(([name, value]) => others.every((other) => same(other[name], value))),
   );

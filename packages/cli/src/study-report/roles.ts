@@ -1,5 +1,6 @@
-import type { Analysis, Block, Chooser } from './analysis.js';
+import type { Analysis, Chooser } from './analysis.js';
 import type { PlannedMethod } from './plan.js';
+import type { Block } from './set-scores.js';
 
 /** Who is compared with whom. */
 export interface Roles {

@@ -1,8 +1,9 @@
 import { type Interval, wilsonInterval } from '@tsrl/evaluation';
-import { type Analysis, type Block, type Chooser, type Difference, nameOf } from './analysis.js';
+import { type Analysis, type Chooser, type Difference, nameOf } from './analysis.js';
 import { calibrationOf } from './calibration-scores.js';
 import { range, signed } from './numbers.js';
 import type { Roles } from './roles.js';
+import type { Block } from './set-scores.js';
 
 /** A target that was set before the study, and what was seen. */
 export interface Target {

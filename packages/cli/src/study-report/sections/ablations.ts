@@ -1,7 +1,7 @@
 import type { Analysis } from '../analysis.js';
+import { groupLabels } from '../damage.js';
 import { difference, sure } from '../numbers.js';
 import { type Cell, plain, type Section, text } from '../part.js';
-import { groupLabels } from '../plan.js';
 
 const groups = ['clean', 'one-sided', 'symmetric', 'both'] as const;
 

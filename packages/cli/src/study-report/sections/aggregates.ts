@@ -33,9 +33,7 @@ export function aggregates(analysis: Analysis, roles: Roles, prefix: string): Se
     const title = `Performance profile, ${label}`;
     const taus = Array.from({ length: 51 }, (_, i) => 0.5 + i / 100);
     const drawn = shown.map((method) => {
-      const scores = blocks.map((block) => analysis.score(block, method.name)?.perSeed.half ?? []);
-      const runs = (scores[0] ?? []).map((_, seed) => scores.map((column) => column[seed] as number));
-      const profile = performanceProfile(runs, taus);
+      const profile = performanceProfile(analysis.scores(method.name, blocks), taus);
       return { name: method.label, points: taus.map((tau, i): Point => [tau, profile[i] as number]) };
     });
     const svg = lines(

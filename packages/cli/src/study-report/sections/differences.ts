@@ -1,11 +1,13 @@
 import { holm } from '@tsrl/evaluation';
 import { pValue } from '../../report/format.js';
-import type { Analysis, Block } from '../analysis.js';
+import type { Analysis } from '../analysis.js';
 import { forest } from '../charts.js';
+import { groupLabels } from '../damage.js';
 import { difference, range, setsOf, signed, sure } from '../numbers.js';
 import { type Cell, type Part, plain, type Section, text } from '../part.js';
-import { groupLabels, type PlannedMethod } from '../plan.js';
+import type { PlannedMethod } from '../plan.js';
 import type { Roles } from '../roles.js';
+import type { Block } from '../set-scores.js';
 
 /** The best preset against every comparator, by kind of damage; all other pairs and all sets in a file of their own. */
 export function differences(analysis: Analysis, roles: Roles, prefix: string): Section {

@@ -1,8 +1,9 @@
 import { percentileInterval } from '@tsrl/evaluation';
-import type { Analysis, Block, Threshold } from '../analysis.js';
+import type { Analysis } from '../analysis.js';
 import { points, range } from '../numbers.js';
 import { type Cell, type Part, type PartRow, plain, type Section, text } from '../part.js';
 import type { PlannedMethod } from '../plan.js';
+import type { Block, Threshold } from '../set-scores.js';
 
 const roleNames = { preset: 'preset', variant: 'ours', ablation: 'ablation', comparator: 'comparator' } as const;
 

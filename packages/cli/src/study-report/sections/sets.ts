@@ -1,8 +1,9 @@
 import { percentileInterval } from '@tsrl/evaluation';
 import { count } from '../../report/format.js';
-import type { Analysis, Threshold } from '../analysis.js';
+import type { Analysis } from '../analysis.js';
 import { points, range } from '../numbers.js';
 import { type Cell, type Part, plain, type Section, text } from '../part.js';
+import type { Threshold } from '../set-scores.js';
 
 /** Every data set by itself, in a file of its own. */
 export function sets(analysis: Analysis, prefix: string): Section {

@@ -2,6 +2,7 @@ import type { Json } from '@tsrl/core';
 import { count, duration } from '../../report/format.js';
 import type { Analysis } from '../analysis.js';
 import { type Part, plain, type Section, text } from '../part.js';
+import { record } from '../record.js';
 
 /** How the numbers came about: grid, command, machine, tuned values, settings. */
 export function settings(analysis: Analysis): Section {
@@ -105,9 +106,6 @@ function settingsTables({ track, plan }: Analysis): Part[] {
     },
   ];
 }
-
-const record = (json: Json): Readonly<Record<string, Json>> =>
-  typeof json === 'object' && json !== null && !Array.isArray(json) ? (json as Readonly<Record<string, Json>>) : {};
 
 /** A value for people: `a, b` for a list, `key value, key value` for an object. */
 function spoken(json: Json | undefined): string {
