@@ -18,7 +18,7 @@ const MOST = Math.exp(20);
  *   L = −(1/N) Σ_ia w_ia A_ia h_ia,  h = min(ρ, 1 + clipHigh) where A > 0, else max(ρ, 1 − clipLow), at most c (dual clip)
  *   ∂L/∂log π(a) = −w A ρ / N where h = ρ, and 0 elsewhere
  *
- * N = B, or `context.sequences`. It is one operation with a gradient of its own, a tenth of the kernels of the
+ * N = B, or `context.sequences`. It is one operation with a gradient of its own, with far fewer kernels than the
  * composition: a head over features that were computed once spends its time on launching kernels, not in them.
  *
  * Metrics, means over the actions by weight: `clipFraction`, the share whose ratio is held; `kl`, exact KL(π_old ‖ π) =

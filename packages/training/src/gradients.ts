@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type BinaryPolicy, type StepContext, valueAndGrads } from '@tsrl/tensor';
+import { type BinaryPolicy, type StepContext, valueAndGrads, withGradient } from '@tsrl/tensor';
 import { type Examples, tokenBatch } from './examples.js';
 import { type Columns, type Method, requestOf, type TensorsOf } from './method.js';
 
@@ -33,15 +33,27 @@ export const computeGradients: ComputeGradients = async (policy, method, batch, 
   const tokens = tokenBatch(examples.sequences, positions);
   const tensors = columnTensors(columns, rows);
   try {
+    let names: readonly string[] = [];
     const { loss, metrics, grads } = valueAndGrads(() => {
       const scores = policy.score(tokens, requestOf(method));
-      return method.loss({ ...scores, ...tensors }, context);
+      const result = method.loss({ ...scores, ...tensors }, context);
+      names = ['loss', ...Object.keys(result.metrics)];
+      return { loss: result.loss, metrics: { all: together([result.loss, ...Object.values(result.metrics)]) } };
     }, policy.variables);
-    return { grads, metrics: await download({ loss, ...metrics }) };
+    loss.dispose();
+    return { grads, metrics: await download(names, metrics['all'] as tf.Scalar) };
   } finally {
     tf.dispose([tokens.ids, tokens.lengths, Object.values(tensors)]);
   }
 };
+
+/** Scalars as one tensor, aside from the gradient: fewer copies are kept for a way back that none of them takes. */
+const together = (scalars: readonly tf.Scalar[]): tf.Scalar =>
+  withGradient<tf.Tensor>(
+    [],
+    () => ({ value: tf.stack([...scalars]), saved: [] }),
+    () => [],
+  ) as tf.Scalar;
 
 /** Rows `start` to `end` of a minibatch. */
 export const slice = <C extends Columns>(batch: Minibatch<C>, start: number, end?: number): Minibatch<C> => ({
@@ -82,19 +94,21 @@ export function combineMetrics(parts: readonly Gradients['metrics'][], sizes: re
   return metrics;
 }
 
-/** All scalars in one download; disposes of them. */
-export async function download(scalars: Readonly<Record<string, tf.Scalar>>): Promise<Record<string, number>> {
-  const stacked = tf.stack(Object.values(scalars));
-  tf.dispose(scalars);
-  const values = await stacked.data();
-  stacked.dispose();
-  return Object.fromEntries(Object.keys(scalars).map((name, i) => [name, values[i] as number]));
+/** The numbers of a tensor by name; disposes of it. */
+export async function download(names: readonly string[], numbers: tf.Tensor): Promise<Record<string, number>> {
+  const values = await numbers.data();
+  numbers.dispose();
+  return Object.fromEntries(names.map((name, i) => [name, values[i] as number]));
 }
 
 function columnTensors<C extends Columns>(columns: C, rows: Int32Array): TensorsOf<C> {
   const tensors = Object.entries(columns).map(([name, column]) => {
     if (column instanceof Float64Array) {
-      return [name, tf.tensor1d(Float32Array.from(rows, (row) => column[row] as number))];
+      const values = new Float32Array(rows.length);
+      rows.forEach((row, i) => {
+        values[i] = column[row] as number;
+      });
+      return [name, tf.tensor1d(values)];
     }
     const { data, columns: width } = column;
     const values = new Float32Array(rows.length * width);

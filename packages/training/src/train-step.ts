@@ -58,7 +58,7 @@ export async function trainStep<C extends Columns>(
   }
   const { grads, metrics: reported } = combine(parts, sizes);
   try {
-    const metrics = { ...reported, ...(await download({ gradientNorm: globalNorm(grads) })) };
+    const metrics = { ...reported, ...(await download(['gradientNorm'], globalNorm(grads))) };
     expectNumbers(method.name, step, metrics);
     const { updates, state: next, metrics: told } = optimizer.update(grads, state, policy.variables);
     applyUpdates(policy.variables, updates);
