@@ -205,7 +205,6 @@ describe('a model directory', () => {
 
   // what is done to the directory, the file that the message names, and what it says of it
   const cases: [string, () => void, string, string | RegExp][] = [
-    ['that is not there', () => rmSync(copy, { recursive: true }), 'config.json', 'no such file'],
     ['without config', () => rmSync(inCopy('config.json')), 'config.json', 'no such file'],
     [
       'without weights',
@@ -349,6 +348,14 @@ describe('a model directory', () => {
       else expect(said).toMatch(message);
       expectRefused(ended, prefix + said);
     }
+  });
+
+  test('that is not there', async () => {
+    rmSync(copy, { recursive: true });
+    expectRefused(await trainOn('--train', train, '--model', copy), `${inCopy('config.json')}: no such file`);
+    const missing = `${inCopy('tsrl.json')}: no such file`;
+    expectRefused(await tsrl('predict', '--model', copy, '--text', 'tree eee'), missing);
+    expectRefused(await tsrl('eval', '--model', copy, '--data', testFile), missing);
   });
 
   test('a head that is missing or damaged, or a policy that is none', async () => {
@@ -506,8 +513,8 @@ describe('the command line', () => {
       'verbalizerPolicy: template must be a text with {text} in it, once; got "yes or no?"',
     ],
     [
-      ['--policy', 'verbalizer', '--positive', 'certainly not one token'],
-      'tokenizer: has no single token for any of ["certainly not one token"]; name others by --positive and --negative',
+      ['--policy', 'verbalizer', '--positive', 'now', '--negative', 'now or later'],
+      'verbalizerPolicy: no must be without "now or later" [113,538,434,35,111,326,266], which begins with "now" [113,538]; got ["now or later"]',
     ],
   ];
   test.each(mistakes)('%j', async (args, message) => {
@@ -535,7 +542,7 @@ describe('the command line', () => {
     [['train', ...needed, '--seed'], "error: option '--seed <n>' argument missing"],
     [
       ['train', '--method', 'dpo', ...needed.slice(2)],
-      "error: option '--method <name>' argument 'dpo' is invalid. Allowed choices are binary-ppo, sft.",
+      "error: option '--method <name>' argument 'dpo' is invalid. Allowed choices are binary-ppo, sft, bco.",
     ],
     [
       ['predict', '--model', model, '--text', 'a', '--backend', 'cuda'],

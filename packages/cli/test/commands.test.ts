@@ -340,8 +340,8 @@ describe('a stranger', () => {
     for (const option of [...options, ...more, 'force', 'json', 'out']) expect(stdout).toContain(`--${option}`);
     const words = stdout.replaceAll(/\s+/g, ' ');
     expect(words).toContain('texts in a step (default: 64)');
-    expect(words).toMatch(/taken anew \(default: \d+ for binary-ppo, else 1\)/);
-    expect(words).toMatch(/minibatches in a refresh \(default: \d+ for binary-ppo, else all\)/);
+    expect(words).toMatch(/taken anew \(default: 1 for sft, else \d+\)/);
+    expect(words).toMatch(/minibatches in a refresh \(default: all for sft, else \d+\)/);
     const help = await tsrl('--help');
     for (const command of ['quickstart', 'train', 'predict', 'eval'])
       expect(help.stdout).toMatch(RegExp(`^  ${command} `, 'm'));
