@@ -56,7 +56,7 @@ export const CERTAIN: number = -(2 ** -25);
  * u = x − log(1 − exp(x)), x ≤ 0 the log of a probability. A certain one, and one that rounding carried above 1, is taken
  * for 1 − 2⁻²⁵. Gradient: 1 / (1 − exp(x)).
  */
-export function validityLogit(logMass: PerSequence): PerSequence {
+function validityLogit(logMass: PerSequence): PerSequence {
   return tf.tidy(() =>
     withGradient<PerSequence>(
       [logMass],
