@@ -458,6 +458,10 @@ describe('files', () => {
     const targets = [...page.matchAll(/\]\((evidence\/[^)]+)\)/g)].map((match) => match[1] as string);
     expect(targets.length).toBeGreaterThan(5);
     for (const target of targets) expect(existsSync(folder('docs', target)), target).toBe(true);
+    const drawing = readFileSync(folder('docs', targets.find((target) => target.endsWith('.svg')) ?? ''), 'utf8');
+    expect(drawing).toMatch(
+      /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" color="#1b1f24" role="img" aria-label="[^"]+" viewBox="-12 -12 504 \d+" width="504" height="\d+"><rect x="-12" y="-12" width="504" height="\d+" fill="#fff"\/>/,
+    );
   });
 
   test('plan.json gives names, order and the title', () => {

@@ -46,7 +46,7 @@ export function differences(analysis: Analysis, roles: Roles, prefix: string): S
   const tables = groups.flatMap(({ group, rows }): Part[] => {
     const adjusted = holm(rows.map(({ seen }) => seen.pValue));
     return [
-      { kind: 'heading', text: groupLabels[group] },
+      { kind: 'heading', text: `Minus each comparator, ${groupLabels[group]}` },
       {
         kind: 'table',
         head: ['against', 'difference, 95 %', 'over sets, 95 %', 'sets won', 'p (Holm)', 'P(improvement), 95 %'],
