@@ -499,6 +499,7 @@ describe('files', () => {
     );
     expect(() => readStudies([folder('nowhere')])).toThrow('nowhere/study.json: must be a JSON file');
     expect(() => studyReport({ evidence: folder('empty/evidence') })).toThrow('has no results-TRACK.jsonl');
+    expect(existsSync(folder('empty'))).toBe(false);
     expect(() => readResults('{"a":1}\n', 'x.jsonl')).toThrow(
       'x.jsonl:1: must begin with a line of format tsrl-study-results-1',
     );

@@ -30,7 +30,7 @@ export interface StudyReportOptions {
  * @throws DataError for a file that cannot be used, or when there are no results
  */
 export function studyReport({ studies = [], evidence, replicates = 2000 }: StudyReportOptions): string[] {
-  mkdirSync(evidence, { recursive: true });
+  if (studies.length > 0) mkdirSync(evidence, { recursive: true });
   const folder = evidence.split(/[\\/]/).filter(Boolean).at(-1) as string;
   const written: string[] = [];
   const write = (file: string, content: string): void => {
@@ -67,7 +67,7 @@ const readPlan = (evidence: string): GivenPlan => {
 
 /** The main track first. */
 function readTracks(evidence: string, plan: GivenPlan): Track[] {
-  const files = readdirSync(evidence).filter((name) => /^results-.+\.jsonl$/.test(name));
+  const files = (existsSync(evidence) ? readdirSync(evidence) : []).filter((name) => /^results-.+\.jsonl$/.test(name));
   if (files.length === 0) throw new DataError(evidence, 'has no results-TRACK.jsonl: give a study directory');
   const tracks = files
     .sort()
