@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createRng } from '@tsrl/core';
 import { supportTriage } from '@tsrl/data';
 import { describe, expect, test } from 'vitest';
@@ -5,7 +8,7 @@ import { noDamage } from '../src/prepare-data.ts';
 import { parseConfig } from '../src/settings/index.ts';
 import type { Dataset } from '../src/study/datasets.ts';
 import { bestCandidate, inputsOf, planGroups } from '../src/study/plan.ts';
-import { checkedStudy, type StudyConfig } from '../src/study/study-config.ts';
+import { checkedStudy, readStudyConfig, type StudyConfig } from '../src/study/study-config.ts';
 
 const WHOLE = `name: small
 models:
@@ -111,6 +114,38 @@ describe('the plan of a study', () => {
     const changed = study(WHOLE.replace('kappa: 3', 'kappa: 4'));
     expect(of(planGroups(changed, sets({ a: 10, b: 30 })))).not.toEqual(of(groups));
   });
+});
+
+describe('the studies of this repository', () => {
+  const studies = fileURLToPath(new URL('../../../benchmarks/studies', import.meta.url));
+
+  test.each(readdirSync(studies))('%s can be run', async (name) => {
+    const read = await readStudyConfig(join(studies, name));
+    const groups = planGroups(read, sets(Object.fromEntries(Object.keys(read.datasets).map((key) => [key, 10]))));
+    for (const key of ['damages', 'methods', 'models'] as const) {
+      const used = new Set(
+        groups.map((group) => ({ damages: group.damage, methods: group.method, models: group.model })[key]),
+      );
+      expect([...used].sort()).toEqual(Object.keys(read[key]).sort());
+    }
+    // The texts that tuning looks at are drawn apart from those of every cell.
+    expect(read.seeds.filter((seed) => read.tuning.seeds.includes(seed))).toEqual([]);
+  });
+
+  test.each(readdirSync(studies))(
+    '%s gives every method of a model as many steps, on sets of 256 texts and more',
+    async (name) => {
+      const read = await readStudyConfig(join(studies, name));
+      const steps = new Map<string, Set<number>>();
+      for (const { model, settings } of planGroups(read, new Map())) {
+        if (settings.method === 'tfidf') continue;
+        const { refreshes = 20, epochs = 4, refreshBatches, batchSize = 64 } = settings;
+        expect(batchSize * ((refreshBatches as number) - 1)).toBeLessThanOrEqual(256);
+        steps.set(model, (steps.get(model) ?? new Set()).add(refreshes * epochs * (refreshBatches as number)));
+      }
+      expect([...steps.values()].map(({ size }) => size)).toEqual(Object.keys(read.models).map(() => 1));
+    },
+  );
 });
 
 describe('the rule of tuning', () => {

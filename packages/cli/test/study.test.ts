@@ -235,7 +235,9 @@ describe('a study that changes', { timeout: 120_000 }, () => {
     const before = hashes(at('grown', 'cells'));
     const { ppo, ...others } = config.methods;
     const ended = await run('grown', { ...small, methods: others });
-    expect(ended.stderr).toContain(`1 cells in ${at('grown')} are not of this configuration, and stay: a/none/ppo/1`);
+    expect(ended.stderr).toContain(
+      `left as they are in ${at('grown')}: 1 cell of no part of this configuration, like a/none/ppo/1\n`,
+    );
     expect(hashes(at('grown', 'cells'))).toMatchObject(before);
     expect(files('grown', 'cells')).toHaveLength(1 + 2 * 2);
   });

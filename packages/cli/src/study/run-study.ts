@@ -5,7 +5,7 @@ import { differences } from '@tsrl/training';
 import { modelFingerprint } from '../prepare-data.js';
 import type { Screen } from '../screen.js';
 import { fields } from '../settings/index.js';
-import { ownVersion } from '../train-run.js';
+import { count, ownVersion } from '../train-run.js';
 import { packBits } from './cell-result.js';
 import { computeFeatures } from './compute-features.js';
 import { type Dataset, type DatasetSource, loadDataset } from './datasets.js';
@@ -86,7 +86,9 @@ async function tellOthers({ files, groups, config, out }: Study, screen: Screen)
   );
   const others = (await files.listCells()).filter((cell) => !ours.has(cell));
   if (others.length === 0) return;
-  screen.say(`${others.length} cells in ${out} are not of this configuration, and stay: ${others[0]}, for example`);
+  screen.say(
+    `left as they are in ${out}: ${count(others.length, 'cell')} of no part of this configuration, like ${others[0]}`,
+  );
 }
 
 interface Study extends Omit<StudyOptions, 'models'> {
