@@ -206,7 +206,7 @@ describe('vectors on disk', () => {
     for (const other of others)
       expect(await readFeatures({ ...place, fingerprint: other.fingerprint })).toBeUndefined();
     // A label is not read for its vector.
-    const turned = dataset.test.map(({ text, label }) => ({ text, label: 1 - label }));
+    const turned = dataset.test.map(({ text, label }) => ({ text, label: label === 1 ? (0 as const) : (1 as const) }));
     expect(featureFile(at('vectors'), whole.model, { ...dataset, test: turned }, 'test')).toEqual(place);
     writeFileSync(place.file, 'half a file');
     expect(await readFeatures(place)).toBeUndefined();
