@@ -1,8 +1,16 @@
-import { type FeaturePolicy, featurePolicy, headWeights, sequenceFeatures, type TextPolicy } from '@tsrl/policies';
+import {
+  type FeaturePolicy,
+  type Features,
+  featurePolicy,
+  headWeights,
+  sequenceFeatures,
+  type TextPolicy,
+} from '@tsrl/policies';
 import type { Examples } from '@tsrl/training';
 import type { TextVectors } from './label-quality.js';
 import type { RunExamples } from './prepare-data.js';
 import type { Screen } from './screen.js';
+import { type FeatureFile, readFeatures, writeFeatures } from './study/features.js';
 
 /** A head that trains over vectors of its texts, which the frozen model has computed once. */
 export interface FrozenHead {
@@ -19,20 +27,25 @@ export interface FrozenHead {
   dispose(): void;
 }
 
-/** Reads every text once, showing how far it is, and puts the head of a policy over the vectors. */
-export async function frozenHead(policy: TextPolicy, examples: RunExamples, screen: Screen): Promise<FrozenHead> {
-  const parts = [examples.train, examples.validation, examples.test];
-  const sequences = parts.flatMap((part) => part.sequences);
+/**
+ * Reads every text once, showing how far it is, and puts the head of a policy over the vectors. They are kept in a file,
+ * so that a run that is resumed reads nothing again.
+ */
+export async function frozenHead(
+  policy: TextPolicy,
+  examples: RunExamples,
+  place: FeatureFile,
+  screen: Screen,
+): Promise<FrozenHead> {
+  const sequences = [examples.train, examples.validation, examples.test].flatMap((part) => part.sequences);
   const started = performance.now();
-  screen.bar('reading', sequences.length, 0, 'texts');
-  const data = await sequenceFeatures(policy.language, sequences, {
-    onProgress: (done) => screen.move(done, 'each once, for the model stays as it is'),
-  }).finally(() => screen.end());
-  const columns = data.length / sequences.length;
-  const over = featurePolicy(
-    { data, rows: sequences.length, columns },
-    { valueHead: policy.form.valueHead, weights: await headWeights(policy), scope: 'frozen/' },
-  );
+  const features = (await readFeatures(place)) ?? (await computeFeatures(policy, sequences, place, screen));
+  const { data, columns } = features;
+  const over = featurePolicy(features, {
+    valueHead: policy.form.valueHead,
+    weights: await headWeights(policy),
+    scope: 'frozen/',
+  });
   let next = 0;
   const rows = ({ labels }: Examples): Examples => ({
     labels,
@@ -56,4 +69,19 @@ export async function frozenHead(policy: TextPolicy, examples: RunExamples, scre
     },
     dispose: over.dispose,
   };
+}
+
+async function computeFeatures(
+  { language }: TextPolicy,
+  sequences: readonly Int32Array[],
+  place: FeatureFile,
+  screen: Screen,
+): Promise<Features> {
+  screen.bar('reading', sequences.length, 0, 'texts');
+  const data = await sequenceFeatures(language, sequences, {
+    onProgress: (done) => screen.move(done, 'each once, for the model stays as it is'),
+  }).finally(() => screen.end());
+  const features = { data, rows: sequences.length, columns: data.length / sequences.length };
+  await writeFeatures(place, features);
+  return features;
 }

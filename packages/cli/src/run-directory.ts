@@ -9,6 +9,8 @@ import type { RunResult } from './result.js';
 export interface RunDirectory {
   readonly path: string;
   readonly checkpoint: string;
+  /** What a frozen model gave, for a run that goes on. */
+  readonly vectors: string;
   readonly model: string;
   readonly report: string;
   readonly suspects: string;
@@ -73,6 +75,7 @@ export async function claimRunDirectory(
     report,
     suspects,
     checkpoint: join(path, 'checkpoint', 'checkpoint.safetensors'),
+    vectors: join(path, 'checkpoint', 'vectors.safetensors'),
     model: join(path, 'model'),
     async begin(lines) {
       for (const name of ['result.json', 'report.html', 'suspects.jsonl']) await rm(join(path, name), { force: true });

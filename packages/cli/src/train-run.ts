@@ -10,7 +10,8 @@ import { WorkerError } from '@tsrl/training';
 import { fileStore } from '@tsrl/training/node';
 import { decide, scaled } from './decision.js';
 import { type FrozenHead, frozenHead } from './frozen-head.js';
-import type { LabelQuality, TextVectors } from './label-quality.js';
+import type { Judge } from './label-judge.js';
+import type { LabelQuality } from './label-quality.js';
 import { type LearnEvent, type LearnOptions, learn, methodFacts } from './learn.js';
 import type { NoiseFacts } from './make-method.js';
 import { type RunData, type RunExamples, sizeOf, type TrainingText } from './prepare-data.js';
@@ -18,6 +19,7 @@ import type { LabelReport, ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Screen } from './screen.js';
 import type { TrainSettings } from './settings/index.js';
+import { shortHash } from './study/datasets.js';
 import { threadsOf } from './workers.js';
 
 /** What one run needs beside its settings. */
@@ -32,7 +34,7 @@ export interface Run {
   /** As estimated, where the settings ask for it. */
   readonly noiseRates?: NoiseFacts | undefined;
   /** Judges the training labels at the end. */
-  readonly judge?: (vectors: TextVectors | undefined) => LabelQuality | string;
+  readonly judge?: Judge;
   readonly backend: BackendName;
   readonly directory: RunDirectory;
   readonly resume: boolean;
@@ -50,7 +52,8 @@ export type RunOutcome = ReportRun | 'interrupted';
 export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
   const { policy, settings, backend, directory, examples } = run;
   if (settings.policy === 'head' && settings.trainable === 'head') {
-    const frozen = await frozenHead(policy, examples, screen);
+    const place = { file: directory.vectors, fingerprint: shortHash(JSON.stringify(run.configuration)) };
+    const frozen = await frozenHead(policy, examples, place, screen);
     try {
       return await trainAndTest(run, screen, frozen);
     } finally {

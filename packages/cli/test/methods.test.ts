@@ -10,7 +10,7 @@ import { methodFacts } from '../src/learn.ts';
 import { makeReward } from '../src/make-reward.ts';
 import { recordLines } from '../src/record-lines.ts';
 import { completeSettings, type GivenSettings, type TrainSettings } from '../src/settings/index.ts';
-import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, tsrl, writeTexts } from './tsrl.ts';
+import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, timeless, tsrl, writeTexts } from './tsrl.ts';
 
 // Every setting reaches what it sets: through the command line to the weights, or through the parts to the numbers.
 
@@ -118,6 +118,10 @@ describe('what is trained', () => {
     expect(resultOf('head')['model']).toEqual({ parameters: parameters + 65, trainable: 130 });
     expect(hashes(join(out('head'), 'model'))['model.safetensors']).toBe(hashes(model)['model.safetensors']);
     await expectSameMetrics('head');
+    const result = resultOf('head');
+    const again = await ppo('head', '--model', model, '--trainable', 'head', '--baseline', 'value-head', '--resume');
+    expect(again.stderr, 'what was read is kept').not.toContain('reading');
+    expect(timeless(resultOf('head'))).toEqual(timeless(result));
   });
 
   test.each([1, 2])('--trainable lora with %d threads, merged and alone', async (threads) => {

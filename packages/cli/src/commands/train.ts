@@ -1,22 +1,11 @@
 import { basename, relative, resolve, sep } from 'node:path';
-import { createRng, DataError, isTsrlError, type Json, OptionError, type Rng } from '@tsrl/core';
-import type { LabelledText } from '@tsrl/data';
-import { loadLabelledTexts } from '@tsrl/data/node';
+import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { collapsed } from '@tsrl/evaluation';
 import { useBackend } from '@tsrl/tensor';
 import { priorOf } from '../class-weights.js';
-import { type LabelQuality, labelQuality, ratesFromTrusted, type TextVectors } from '../label-quality.js';
-import type { NoiseFacts } from '../make-method.js';
+import { estimatedRates, judgeOf } from '../label-judge.js';
 import { calibratedPolicy, makeLanguageModel } from '../make-policy.js';
-import {
-  type DataFiles,
-  fingerprint,
-  loadRunData,
-  modelFingerprint,
-  noDamage,
-  type RunData,
-  tokenizeRun,
-} from '../prepare-data.js';
+import { type DataFiles, fingerprint, loadRunData, modelFingerprint, noDamage, tokenizeRun } from '../prepare-data.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import {
@@ -25,7 +14,6 @@ import {
   expectConsistent,
   type GivenSettings,
   meaningful,
-  type TrainSettings,
   warningsOf,
 } from '../settings/index.js';
 import { printResult } from '../tables.js';
@@ -66,8 +54,8 @@ export async function trainCommand(
   const policy = await calibratedPolicy(language, settings, { prior, rng: root.fork('policy') });
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
-  const judged = judgeOf(data.train, root);
-  const noiseRates = await ratesOf(settings, args, data, judged);
+  const judge = judgeOf(data.train, root.fork('folds'));
+  const noiseRates = await estimatedRates(settings, args, data.train, judge);
 
   const configuration: Json = {
     ...meaningful(settings),
@@ -97,7 +85,7 @@ export async function trainCommand(
       examples,
       policy,
       noiseRates,
-      judge: judged,
+      judge,
       backend,
       directory,
       resume: args.resume === true,
@@ -123,42 +111,6 @@ export async function trainCommand(
   await directory.setReport(renderReport({ title: `${settings.method}: ${args.out}`, summary, runs: [outcome] }));
   if (args.json) process.stdout.write(`${JSON.stringify(outcome.result, null, 2)}\n`);
   else printResult(outcome.result, directory);
-}
-
-/** Cross-validates the training labels by their words, once, or by vectors where there are any. */
-function judgeOf(train: readonly LabelledText[], root: Rng): (vectors?: TextVectors) => LabelQuality | string {
-  let byWords: LabelQuality | string | undefined;
-  const judge = (vectors?: TextVectors): LabelQuality | string => {
-    try {
-      return labelQuality(train, root.fork('folds'), vectors);
-    } catch (error) {
-      if (isTsrlError(error, 'data')) return error.message;
-      throw error;
-    }
-  };
-  return (vectors) => {
-    if (vectors) return judge(vectors);
-    byWords ??= judge();
-    return byWords;
-  };
-}
-
-/** The noise rates that the settings want estimated. */
-async function ratesOf(
-  { noiseRates }: TrainSettings,
-  { trusted, train, textColumn, labelColumn }: TrainArguments,
-  data: RunData,
-  judge: () => LabelQuality | string,
-): Promise<NoiseFacts | undefined> {
-  if (noiseRates === 'trusted') {
-    const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
-    return ratesFromTrusted(await loadLabelledTexts(trusted as string, columns), data.train);
-  }
-  if (noiseRates !== 'confident') return undefined;
-  const quality = judge();
-  const rates = typeof quality === 'string' ? quality : quality.rates;
-  if (typeof rates !== 'string') return rates;
-  throw new DataError(train, `--noise-rates confident finds no rates: ${rates}; give two numbers, or --trusted`);
 }
 
 function checkArguments(
