@@ -348,6 +348,22 @@ describe('what a run says of the labels', () => {
     expect(stderr).toBe('tsrl: --noise-rates trusted and --trusted FILE go together; got one of them\n');
   });
 
+  test('rates by cross-validation: what a run trained with, or why there are none', async () => {
+    writeFileSync(at('clean.jsonl'), texts.map((text) => `${JSON.stringify(text)}\n`).join(''));
+    const correct = ['--noise-correction', 'backward', '--noise-rates', 'confident'];
+    await ppo('confident', ...correct, '--train', at('clean.jsonl'), '--false-negative-noise', 0.3);
+    const { estimatedNoise } = resultOf('confident')['configuration'] as { estimatedNoise: [number, number] };
+    expect(estimatedNoise[1]).toBeGreaterThan(0.15);
+    expect(estimatedNoise[0]).toBeLessThan(estimatedNoise[1]);
+    writeFileSync(at('wordless.jsonl'), '{"text":"?","label":0}\n{"text":"!","label":1}\n'.repeat(4));
+    const data = ['--train', at('wordless.jsonl'), '--test', testFile, '--out', at('never')];
+    const { code, stderr } = await tsrl('train', '--method', 'binary-ppo', ...data, ...correct);
+    expect(stderr).toMatch(
+      /wordless\.jsonl: --noise-rates confident finds no rates: .+; give two numbers, or --trusted\n$/,
+    );
+    expect({ code, there: existsSync(at('never')) }).toEqual({ code: 2, there: false });
+  });
+
   test('too little to cross-validate is said, and is no fault', async () => {
     writeFileSync(at('few.jsonl'), '{"text":"?","label":0}\n{"text":"!","label":1}\n'.repeat(4));
     const { stdout } = await sft('few', '--train', at('few.jsonl'));

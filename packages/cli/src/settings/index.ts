@@ -7,7 +7,7 @@ export {
   type Place,
   unknownKey,
 } from './check.js';
-export { completeSettings, type Facts, threadCount } from './complete.js';
+export { completeSettings, threadCount } from './complete.js';
 export { type ConfigFile, parseConfig, readConfig } from './config-file.js';
 export { expectConsistent, meaningful, warningsOf } from './consistent.js';
 export { hasCosts } from './costs.js';
