@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { version_core } from '@tensorflow/tfjs-core';
 import type { Json } from '@tsrl/core';
-import { type BinaryMetrics, binaryMetrics } from '@tsrl/evaluation';
+import { binaryMetrics } from '@tsrl/evaluation';
 import type { TextPolicy } from '@tsrl/policies';
 import { writePolicyDirectory } from '@tsrl/policies/node';
 import type { BackendName } from '@tsrl/tensor';
@@ -12,15 +12,18 @@ import { decide, scaled } from './decision.js';
 import { type FrozenHead, frozenHead } from './frozen-head.js';
 import type { Judge } from './label-judge.js';
 import type { LabelQuality } from './label-quality.js';
-import { type LearnEvent, type LearnOptions, learn, methodFacts } from './learn.js';
+import { type LearnOptions, learn, methodFacts } from './learn.js';
 import type { NoiseFacts } from './make-method.js';
 import { type RunData, type RunExamples, sizeOf, type TrainingText } from './prepare-data.js';
 import type { LabelReport, ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
 import type { Screen } from './screen.js';
 import type { TrainSettings } from './settings/index.js';
+import { showing } from './show-training.js';
 import { shortHash } from './study/datasets.js';
 import { threadsOf } from './workers.js';
+
+export { count } from './show-training.js';
 
 /** What one run needs beside its settings. */
 export interface Run {
@@ -154,43 +157,6 @@ async function reportLabels(
   const { falsePositive, falseNegative } = known;
   return { by, folds, falsePositive, falseNegative, suspects: suspects.length };
 }
-
-/** Draws what happens, and keeps the history as it comes. */
-function showing(directory: RunDirectory, label: string, screen: Screen): (event: LearnEvent) => Promise<void> {
-  let latest = '';
-  return async (event) => {
-    switch (event.type) {
-      case 'start':
-        await directory.begin(event.history);
-        if (event.step > 0) screen.say(`going on at step ${event.step} of ${event.totalSteps}`);
-        screen.bar(label, event.totalSteps, event.step);
-        break;
-      case 'step':
-        screen.move(event.step, `loss ${(event.metrics['loss'] as number).toFixed(3)}${latest}`);
-        break;
-      case 'evaluation': {
-        await directory.addToHistory(event.evaluation);
-        const { validation } = event.evaluation;
-        if (validation) latest = ` | validation ${brief(validation)}`;
-        break;
-      }
-      case 'end':
-        screen.end();
-        await directory.setHistory(event.result.history);
-        break;
-      case 'test':
-        screen.say(`testing on ${count(event.examples, 'text')}`);
-        break;
-    }
-  };
-}
-
-/** The two figures to watch. */
-const brief = ({ balancedAccuracy, auroc }: BinaryMetrics): string =>
-  `balanced accuracy ${balancedAccuracy.toFixed(3)}, AUROC ${auroc === null ? 'undefined' : auroc.toFixed(3)}`;
-
-/** `1 text`, `743 texts`. */
-export const count = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
 
 const sizes = (variables: readonly { readonly size: number }[]): number =>
   variables.reduce((sum, variable) => sum + variable.size, 0);
