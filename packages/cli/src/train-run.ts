@@ -23,8 +23,6 @@ import { showing } from './show-training.js';
 import { shortHash } from './study/datasets.js';
 import { threadsOf } from './workers.js';
 
-export { count } from './show-training.js';
-
 /** What one run needs beside its settings. */
 export interface Run {
   readonly settings: TrainSettings;

@@ -16,8 +16,9 @@ import {
   meaningful,
   warningsOf,
 } from '../settings/index.js';
+import { count } from '../show-training.js';
 import { printResult } from '../tables.js';
-import { count, trainRun } from '../train-run.js';
+import { trainRun } from '../train-run.js';
 
 /** The options of `tsrl train` beside the settings. */
 export interface TrainArguments extends DataFiles {
