@@ -188,6 +188,8 @@ describe('sign-flip test', () => {
     // 0.1 + 0.2 − 0.3 is 5.6e-17: with all signs these sums are ties.
     expect(signFlipTest([0.1, 0.2, -0.3]).pValue).toBe(1);
     expect(signFlipTest([0.3, 0.1, 0.2]).pValue).toBe(0.25);
+    // Half of the smallest numbers is not a number, so twice their mean would be more than their sum.
+    expect(signFlipTest([0, 15 * Number.MIN_VALUE]).pValue).toBe(1);
   });
 
   test('beyond 20 drawn signs: never 0, close to the exact p, the same for the same seed', () => {

@@ -20,7 +20,9 @@ export function signFlipTest(differences: ArrayLike<number>, options: Permutatio
   expectFiniteValues('signFlipTest', 'differences', differences);
   const sizes = Float64Array.from(differences, Math.abs);
   const difference = meanOf(differences);
-  const observed = Math.abs(difference * differences.length) - 1e-12 * sizes.reduce((a, b) => a + b);
+  // The sum itself, not n times the mean: below the normal numbers a mean is rounded coarsely.
+  const sum = Array.from(differences).reduce((a, b) => a + b);
+  const observed = Math.abs(sum) - 1e-12 * sizes.reduce((a, b) => a + b);
   const n = sizes.length;
   if (n <= EXACT) {
     const extreme = (i: number, sum: number): number => {
