@@ -1,6 +1,5 @@
 import { OptionError } from '@tsrl/core';
 import type { Command } from 'commander';
-import { studyReport } from '../study-report/study-report.js';
 
 interface StudyReportArguments {
   readonly out?: string;
@@ -20,13 +19,17 @@ export function addStudyReport(tsrl: Command): void {
     .action((studies: readonly string[], options: StudyReportArguments) => studyReportCommand(studies, options));
 }
 
-function studyReportCommand(studies: readonly string[], { out = 'docs/evidence', from }: StudyReportArguments): void {
+async function studyReportCommand(
+  studies: readonly string[],
+  { out = 'docs/evidence', from }: StudyReportArguments,
+): Promise<void> {
   if (from !== undefined && studies.length > 0) {
     throw new OptionError('tsrl study-report', '--from', 'without study directories', studies.join(' '));
   }
   if (from === undefined && studies.length === 0) {
     throw new OptionError('tsrl study-report', 'studies', 'one directory or more, or --from DIR', 'none');
   }
+  const { studyReport } = await import('../study-report/study-report.js'); // half a second that other commands need not wait
   const files = studyReport({ studies, evidence: from ?? out });
   const pages = files.filter((file) => /\.(md|html|jsonl)$/.test(file));
   process.stdout.write(`${pages.join('\n')}\nand ${files.length - pages.length} plots\n`);
