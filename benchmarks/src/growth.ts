@@ -20,7 +20,7 @@ const from = (first: number, count: number): number[] => Array.from({ length: co
 
 export const tokenSweeps: readonly Sweep[] = [
   { size: 'B', fixed: 'T = 256', shapes: from(32, 5).map((B) => ({ B, T: 256, V: 1 })) },
-  { size: 'T', fixed: 'B = 64', shapes: from(32, 6).map((T) => ({ B: 64, T, V: 1 })) },
+  { size: 'T', fixed: 'B = 64', shapes: from(64, 5).map((T) => ({ B: 64, T, V: 1 })) },
 ];
 /** One number for each row. */
 export const exampleSweeps: readonly Sweep[] = [
@@ -46,7 +46,7 @@ export interface Grower {
 export async function measureGrowth(grower: Grower, { size, fixed, shapes }: Sweep, limit: Limit): Promise<Growth> {
   const { subject, pass, detail } = grower;
   const runners = shapes.map((shape) => grower.prepare(shape));
-  const samples = await interleave(runners, limit);
+  const samples = await interleave(runners, { ...limit, turnMs: 10 }); // nothing happens before a turn
   for (const { dispose } of runners) dispose();
   const points = shapes.map((shape, i) => ({
     size: shape[size],

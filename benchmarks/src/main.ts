@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   }
 
   async function runSuite(
-    { name, question }: Suite,
+    { name, question, end }: Suite,
     tasks: readonly Task[],
     environment: Environment,
     progress: ReturnType<typeof showProgress>,
@@ -83,11 +83,15 @@ async function main(): Promise<void> {
     const start = performance.now();
     const date = new Date().toISOString();
     const results: Measured[] = [];
-    for (const task of tasks) {
-      progress.start(`${name}: ${task.name}`);
-      results.push(...(await task.run()));
-      progress.finish();
-      await setImmediate(); // the progress line may be drawn
+    try {
+      for (const task of tasks) {
+        progress.start(`${name}: ${task.name}`);
+        results.push(...(await task.run()));
+        progress.finish();
+        await setImmediate(); // the progress line may be drawn
+      }
+    } finally {
+      await end?.();
     }
     const parts = [
       `--suite ${name}`,

@@ -7,6 +7,8 @@ export interface Suite {
   readonly question: string;
   /** Cheap: nothing is allocated before a task runs. Empty where something is missing, such as `python`. */
   tasks(settings: Settings): Promise<readonly Task[]>;
+  /** After the last task, or the first that failed: what tasks keep for each other is given back. */
+  end?(): Promise<void>;
 }
 
 /** From the command line. */

@@ -73,7 +73,7 @@ export const tokenLosses: readonly Operation[] = [64, 256].flatMap((tokens) => {
   ] satisfies Operation[];
 });
 
-const head = { tokens: 256, hidden: 256, vocabulary: 8192 };
+const head = { tokens: 256, hidden: 256, vocabulary: 4096 };
 
 /** Behind an output projection. */
 export const heads: readonly Operation[] = [

@@ -6,7 +6,7 @@ import { klLoss } from '../peers/kl.js';
 import { logProbs } from '../peers/log-probs.js';
 import { outputLayer } from '../peers/output-layer.js';
 import { product } from '../peers/products.js';
-import { startPeer } from '../peers/server.js';
+import { type Peer, startPeer } from '../peers/server.js';
 import { tokenLoss } from '../peers/token-loss.js';
 import { compareTrainingStep } from '../peers/training-step.js';
 import type { Measured } from '../result.js';
@@ -42,39 +42,44 @@ const groups: readonly Group[] = [
   { name: 'output layer', seconds: 60, cases: [outputLayer(8, 128, 512, 32_000)] },
 ];
 
+/** Two Python processes, one for each allocator. They import torch, TRL and verl once, not for each group. */
+let running: Promise<Peers> | undefined;
+
+async function startPeers(python: string): Promise<Peers> {
+  const [default_, tuned] = await Promise.all([startPeer(python, 'default'), startPeer(python, 'tuned')]);
+  return { default: default_, tuned };
+}
+
 export const peers: Suite = {
   name: 'peers',
   question: 'How fast is it beside PyTorch, TRL and verl on the same inputs?',
   async tasks({ python, rounds }) {
     const settings = await findPeers(python);
     if (python === undefined || settings === undefined) return [];
+    const both = (): Promise<Peers> => {
+      running ??= startPeers(python);
+      return running;
+    };
     const limit = { rounds, seconds: 5 } satisfies Limit;
     const losses = groups.map(({ name, seconds, cases }) => ({
       name,
       seconds,
-      run: () =>
-        withPeers(python, async (both) => {
-          const results: Measured[] = [];
-          for (const one of cases) results.push(await comparePeers(one, both, settings, limit));
-          return results;
-        }),
+      async run() {
+        const results: Measured[] = [];
+        for (const one of cases) results.push(await comparePeers(one, await both(), settings, limit));
+        return results;
+      },
     }));
     const step = {
       name: 'Llama 5M step',
-      seconds: 90,
-      run: () =>
-        withPeers(python, async (both) => [await compareTrainingStep(both, settings, { rounds, seconds: 14 })]),
+      seconds: 60,
+      run: async () => [await compareTrainingStep(await both(), settings, { rounds, seconds: 14 })],
     };
     return [...losses, step];
   },
+  async end() {
+    const started = await running;
+    running = undefined;
+    await Promise.all(Object.values(started ?? {}).map((peer: Peer) => peer.end()));
+  },
 };
-
-/** Two Python processes, one for each allocator, for as long as something is compared. */
-async function withPeers<T>(python: string, compare: (peers: Peers) => Promise<T>): Promise<T> {
-  const peers = { default: await startPeer(python, 'default'), tuned: await startPeer(python, 'tuned') };
-  try {
-    return await compare(peers);
-  } finally {
-    await Promise.all([peers.default.end(), peers.tuned.end()]);
-  }
-}
