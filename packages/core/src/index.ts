@@ -15,4 +15,12 @@ export type { Json } from './json.js';
 export { logSigmoid, sigmoid, softplus } from './logistic.js';
 export { createRng, permutation, type Rng, type RngState } from './rng.js';
 export { constant, cosine, linear, type Schedule, toSchedule, warmup } from './schedule.js';
-export { exponentialAverage, type Moments, runningMoments, type Tracker, varianceOf } from './tracker.js';
+export {
+  type CorrectedAverage,
+  correctedAverage,
+  exponentialAverage,
+  type Moments,
+  runningMoments,
+  type Tracker,
+  varianceOf,
+} from './tracker.js';

@@ -58,3 +58,31 @@ export function exponentialAverage(decay: number): Tracker<number | null, number
   if (!(decay >= 0 && decay < 1)) throw new OptionError('exponentialAverage', 'decay', 'in [0, 1)', decay);
   return { initial: null, update: (average, x) => (average === null ? x : decay * average + (1 - decay) * x) };
 }
+
+/** What {@link correctedAverage} remembers. */
+export interface CorrectedAverage {
+  readonly [key: string]: number;
+  /** e, which starts at 0. */
+  readonly sum: number;
+  /** decay^t after t values. */
+  readonly remaining: number;
+}
+
+/**
+ * Exponential moving average that starts at 0, e ← decay · e + (1 − decay) · x, without the pull towards it:
+ * `value` is e / (1 − decay^t) after t values, the mean in which each counts decay times as much as the next one.
+ * Unlike `exponentialAverage`, whose first value counts as if all before had been like it. Before a value it is 0.
+ *
+ * @throws OptionError unless the decay is in [0, 1)
+ * @see Kingma and Ba 2015, arXiv:1412.6980, section 3
+ */
+export function correctedAverage(
+  decay: number,
+): Tracker<CorrectedAverage, number> & { value(state: CorrectedAverage): number } {
+  if (!(decay >= 0 && decay < 1)) throw new OptionError('correctedAverage', 'decay', 'in [0, 1)', decay);
+  return {
+    initial: { sum: 0, remaining: 1 },
+    update: ({ sum, remaining }, x) => ({ sum: decay * sum + (1 - decay) * x, remaining: decay * remaining }),
+    value: ({ sum, remaining }) => (remaining === 1 ? 0 : sum / (1 - remaining)),
+  };
+}

@@ -1,7 +1,14 @@
 import { float64, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exponentialAverage, isTsrlError, type Moments, runningMoments, varianceOf } from '../src/index.ts';
+import {
+  correctedAverage,
+  exponentialAverage,
+  isTsrlError,
+  type Moments,
+  runningMoments,
+  varianceOf,
+} from '../src/index.ts';
 
 const value = fc.double({ min: -1e3, max: 1e3, noNaN: true });
 const batch = fc.array(value, { maxLength: 30 });
@@ -117,5 +124,45 @@ describe('exponentialAverage', () => {
         expect(String(error)).toContain(`exponentialAverage: decay must be in [0, 1); got ${decay}`);
       }
     }
+  });
+});
+
+describe('correctedAverage', () => {
+  const decays = fc.double({ min: 0, max: 0.999, noNaN: true });
+
+  test('is the mean in which each value counts decay times as much as the next', () => {
+    forAll([decays, fc.array(value, { minLength: 1, maxLength: 30 })], (decay, values) => {
+      const average = correctedAverage(decay);
+      const weights = values.map((_, i) => decay ** (values.length - 1 - i));
+      const total = weights.reduce((a, b) => a + b);
+      const expected = values.reduce((sum, x, i) => sum + (x * (weights[i] as number)) / total, 0);
+      const size = values.reduce((sum, x, i) => sum + Math.abs(x * (weights[i] as number)) / total, 0);
+      const actual = average.value(values.reduce(average.update, average.initial));
+      // 1 − decay^t keeps ten digits at decay 0.999.
+      expect(Math.abs(actual - expected)).toBeLessThanOrEqual(1e-10 * size + 1e-300);
+    });
+  });
+
+  test('of equal values is that value, of one value it is that one, of none 0; a state is JSON', () => {
+    forAll([decays, value, fc.integer({ min: 1, max: 50 })], (decay, x, count) => {
+      const average = correctedAverage(decay);
+      const state = Array.from({ length: count }, () => x).reduce(average.update, average.initial);
+      expect(Math.abs(average.value(JSON.parse(JSON.stringify(state))) - x)).toBeLessThanOrEqual(
+        1e-10 * Math.abs(x) + 1e-300,
+      );
+    });
+    const { value: of, initial } = correctedAverage(0.9);
+    expect(of(initial)).toBe(0);
+  });
+
+  test('with decay 0 is the last value', () => {
+    const { initial, update, value: of } = correctedAverage(0);
+    forAll([fc.array(value, { minLength: 1 })], (values) => {
+      expect(of(values.reduce(update, initial))).toBe(0 + (values.at(-1) as number));
+    });
+  });
+
+  test('refuses a decay that forgets nothing', () => {
+    expect(() => correctedAverage(1)).toThrow('correctedAverage: decay must be in [0, 1); got 1');
   });
 });

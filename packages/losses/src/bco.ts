@@ -20,7 +20,10 @@ export interface BcoOptions {
 
 /** Inputs of `bco`. */
 export interface BcoInputs extends UnpairedInputs {
-  /** Weight of each example, [B], constant; 1 if left out. `matchingWeights` gives those of the paper. */
+  /**
+   * Weight of each example, [B], constant; 1 if left out. `matchingWeights` gives those of the paper; N / (2 N_y), with N_y
+   * examples of its class in the batch, makes the loss the mean of the two class means.
+   */
   readonly weights?: PerSequence;
 }
 

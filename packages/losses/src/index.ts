@@ -22,6 +22,7 @@ export { log1mexp } from './log1mexp.js';
 export { type InputsOf, objective, type Terms } from './objective.js';
 export { type OffPolicyMaskOptions, offPolicyMask } from './off-policy-mask.js';
 export type { PairInputs, PairLengths, PairLogProbs } from './pair.js';
+export { type PolicyDiagnostic, policyDiagnostics } from './policy-diagnostics.js';
 export type { PolicyInputs, RatioInputs } from './policy-inputs.js';
 export { referenceFree } from './reference-free.js';
 export { scale } from './scale.js';

@@ -28,7 +28,9 @@ import {
   gpg,
   importanceWeights,
   objective,
+  type PolicyDiagnostic,
   type PolicyInputs,
+  policyDiagnostics,
   ppoClip,
   reinforce,
   responseClip,
@@ -701,5 +703,79 @@ describe('skipLargeRatio', () => {
     const call = () => skipLargeRatio(ppoClip())({ logProbs: x, oldLogProbs: y, advantages: x, mask: x });
     expect(call).toThrow(/^skipLargeRatio: .*oldLogProbs/);
     tf.dispose([x, y]);
+  });
+});
+
+describe('policyDiagnostics', () => {
+  const measure = (batch: Batch, options = {}): Record<PolicyDiagnostic, number> =>
+    tf.tidy(() => {
+      const { rows, columns } = batch;
+      const of = (x: readonly number[]): PerToken => tf.tensor2d([...x], [rows, columns]);
+      const inputs = {
+        logProbs: of(batch.logProbs),
+        oldLogProbs: of(batch.oldLogProbs),
+        advantages: of(batch.advantages),
+        mask: of(batch.mask),
+      };
+      const told = Object.entries(policyDiagnostics(inputs, options)).map(([name, x]) => [name, x.dataSync()[0]]);
+      return Object.fromEntries(told) as Record<PolicyDiagnostic, number>;
+    });
+
+  test('the numbers of the specification: four tokens, clips 0.2 and 0.28, dual clip 3', () => {
+    const four = {
+      rows: 1,
+      columns: 4,
+      logProbs: [0.3 - 1, -0.4 - 1, 1.5 - 2, -0.1 - 1],
+      oldLogProbs: [-1, -1, -2, -1],
+      refLogProbs: [],
+      advantages: [1, -1, -1, 2],
+      perRow: [],
+      weights: [],
+      mask: [1, 1, 1, 1],
+    };
+    const told = measure(four, { clipLow: 0.2, clipHigh: 0.28, dualClip: 3 });
+    const expected = { k1: -0.325, k2: 0.31375, k3: 0.5266763355, ratioMax: Math.exp(1.5) };
+    for (const [name, x] of Object.entries(expected)) {
+      expect(maxError([told[name as PolicyDiagnostic]], [x], float32)).toBeLessThanOrEqual(1);
+    }
+    // exp(0.3) is above 1.28 with A > 0, exp(−0.4) below 0.8 with A < 0, exp(1.5) above 3 with A < 0.
+    expect(told).toMatchObject({ clipFractionLow: 0.25, clipFractionHigh: 0.25, dualClipFraction: 0.25 });
+  });
+
+  test('the two sides of the clip add up to clipFraction of the loss; counts and means by plain loops', () => {
+    forAll([batches], (batch) => {
+      const told = measure(batch, { clipLow: 0.2, clipHigh: 0.3, dualClip: 3 });
+      const tokens = [...batch.mask.keys()].filter((i) => batch.mask[i] === 1);
+      const x = tokens.map((i) => (batch.logProbs[i] as number) - (batch.oldLogProbs[i] as number));
+      const a = tokens.map((i) => batch.advantages[i] as number);
+      const mean = (of: (x: number, a: number) => number) =>
+        x.reduce((sum, xi, i) => sum + of(xi, a[i] as number), 0) / Math.max(x.length, 1);
+      const expected: Record<PolicyDiagnostic, number> = {
+        clipFractionLow: mean((x, a) => (a < 0 && Math.exp(x) < 0.8 ? 1 : 0)),
+        clipFractionHigh: mean((x, a) => (a > 0 && Math.exp(x) > 1.3 ? 1 : 0)),
+        dualClipFraction: mean((x, a) => (a < 0 && Math.exp(x) > 3 ? 1 : 0)),
+        k1: mean((x) => -x),
+        k2: mean((x) => x ** 2 / 2),
+        k3: mean((x) => Math.expm1(x) - x),
+        ratioMean: mean(Math.exp),
+        ratioMax: x.length === 0 ? 0 : Math.exp(Math.max(...x)),
+      };
+      const names = Object.keys(expected) as PolicyDiagnostic[];
+      const got = names.map((name) => told[name]);
+      const want = names.map((name) => expected[name]);
+      expect(maxError(got, want, float32)).toBeLessThanOrEqual(1);
+      const { metrics } = run(ppoClip({ clipLow: 0.2, clipHigh: 0.3 }), batch);
+      const both = told.clipFractionLow + told.clipFractionHigh;
+      expect(maxError([both], [metrics['clipFraction'] as number], float32)).toBeLessThanOrEqual(1);
+    });
+  });
+
+  test('refuses what ppoClip refuses, in its own name', () => {
+    tf.tidy(() => {
+      const two = (): PerToken => tf.zeros([1, 2]);
+      const inputs = { logProbs: two(), oldLogProbs: two(), advantages: two(), mask: two() };
+      expect(() => policyDiagnostics(inputs, { clipLow: -1 })).toThrow(/^policyDiagnostics: clipLow must be/);
+      expect(() => policyDiagnostics({ ...inputs, advantages: tf.zeros([1, 3]) })).toThrow(/^policyDiagnostics: /);
+    });
   });
 });

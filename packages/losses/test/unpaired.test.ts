@@ -121,6 +121,17 @@ describe('bco', () => {
     });
   });
 
+  test('the mean of class means is the mean over examples with weights N / (2 N of the class)', () => {
+    forAll([batches.filter((batch) => new Set(batch.map(({ label }) => label)).size === 2), beta], (batch, beta) => {
+      const ofClass = (y: number) => batch.filter(({ label }) => label === y);
+      const weights = batch.map(({ label }) => batch.length / (2 * ofClass(label).length));
+      const meanOf = (y: number) =>
+        sum(ofClass(y).map(({ now, ref }) => softplus((1 - 2 * y) * beta * (now - ref)))) / ofClass(y).length;
+      const { loss } = run(bco({ beta }), { ...columnsOf(batch), weights });
+      expect(maxError([loss], [(meanOf(0) + meanOf(1)) / 2], float32)).toBeLessThanOrEqual(1);
+    });
+  });
+
   test('negating rewards and shift and swapping the labels changes nothing', () => {
     forAll([batches, beta, shifts], (batch, b, shift) => {
       const columns = columnsOf(batch);
