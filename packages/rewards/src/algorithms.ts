@@ -19,6 +19,7 @@ export * from './soft-overlong.js';
 export * from './surprise.js';
 export * from './tag-format.js';
 export * from './target-length.js';
+export * from './tempered.js';
 export * from './think-format.js';
 export * from './token-f1.js';
 export * from './tool-calls.js';

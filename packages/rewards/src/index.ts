@@ -42,6 +42,7 @@ export { mathText } from './math-text.js';
 export { minimum } from './minimum.js';
 export { cleanPosterior, type NoiseRates, observedProbability } from './noise-rates.js';
 export { type ParsedNumber, parseNumber } from './parse-number.js';
+export { type ObservedLabels, posteriorLabels } from './posterior-labels.js';
 export {
   aggregateSteps,
   implicitProcessRewards,

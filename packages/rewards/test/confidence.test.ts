@@ -14,6 +14,7 @@ import {
   printed,
   probReward,
   surprise,
+  tempered,
 } from '../src/index.ts';
 import { confidenceRewards } from '../src/registry.ts';
 
@@ -52,6 +53,7 @@ const confidences: Record<string, (p: number) => number> = {
   margin: (p) => Math.abs(2 * p - 1),
   marginFloor: (p) => 0.1 + 0.9 * Math.abs(2 * p - 1),
   power: (p) => p ** 2,
+  tempered: (p) => 2 * (1 - Math.sqrt(1 - p)),
 };
 
 describe('golden values (z = 0.4, kappa 1, no cap)', () => {
@@ -62,6 +64,8 @@ describe('golden values (z = 0.4, kappa 1, no cap)', () => {
     ['surprise', surprise({ cap }), 0.5130152524, -0.9130152524],
     ['printed', printed({ cap }), -0.5130152524, 0.9130152524],
     ['margin', margin(), 0.197375320225, -0.197375320225],
+    // 2 (1 − √(1 − p)), p = 0.598687660112 and 0.401312339888,.
+    ['tempered', tempered({ q: 0.5 }), 0.733015643526, -0.452501812457],
   ];
   test.each(golden)('%s', (_, reward, right, wrong) => {
     expect(maxError(pair(reward, 0.4), [right, wrong], { absolute: 1e-12, relative: 0 })).toBeLessThanOrEqual(1);
@@ -149,6 +153,8 @@ describe('Lemma 2.1 and the gap', () => {
       close(gap(margin()), 2 * Math.abs(p - q));
       close(gap(marginFloor({ floor: 0.3 })), 2 * (0.3 + 0.7 * Math.abs(p - q)));
       close(gap(power({ exponent })), p ** exponent + q ** exponent);
+      const temper = Math.max(exponent / 4, 1e-3);
+      close(gap(tempered({ q: temper })), (2 - p ** temper - q ** temper) / temper);
       close(gap(logScore({ offset: 0.7 })), 0.7);
       expect(gap(logComplement({ cap }))).toBeGreaterThanOrEqual(Math.log(4));
       expect(gap(printed({ cap }))).toBeLessThanOrEqual(-Math.log(4));
@@ -196,6 +202,47 @@ describe('identities between members', () => {
   });
 });
 
+describe('tempered lies between log-complement and prob', () => {
+  const input = (logit: number) => ({ action: 1, label: 1, logit }) as const;
+  const tempers = fc.double({ min: 0.01, max: 1, noNaN: true });
+
+  test('q = 1 is prob; q towards 0 is logComplement without a cap, to the first order q c² / 2', () => {
+    forAll([logits, bit, bit], (logit, action, label) => {
+      close(tempered({ q: 1 })({ action, label, logit }), probReward()({ action, label, logit }));
+      const limit = logComplement({ cap })({ action, label, logit });
+      for (const q of [1e-4, 1e-8, 1e-300]) {
+        const short = Math.abs(limit) - Math.abs(tempered({ q })({ action, label, logit }));
+        expect(short).toBeGreaterThanOrEqual(-1e-14);
+        expect(short).toBeLessThanOrEqual((q / 2) * limit ** 2 + 1e-14);
+      }
+    });
+  });
+
+  test('the confidence falls with q, rises with the odds, and stays below 1 / q', () => {
+    forAll([logits, tempers, tempers], (logit, one, other) => {
+      const [less, more] = [Math.min(one, other), Math.max(one, other)];
+      const of = (q: number, z: number): number => tempered({ q })(input(z));
+      expect(of(less, logit)).toBeGreaterThanOrEqual(of(more, logit) * (1 - 1e-12));
+      expect(of(less, logit + 0.1)).toBeGreaterThanOrEqual(of(less, logit));
+      expect(of(less, logit)).toBeLessThanOrEqual(1 / less);
+      expect(of(less, 1e6)).toBe(1 / less);
+    });
+  });
+
+  test('the gap is least where the policy is undecided, and 1 / q where it is sure', () => {
+    forAll([logits, tempers], (logit, q) => {
+      const gap = (z: number): number => {
+        const [right, wrong] = pair(tempered({ q }), z);
+        return right - wrong;
+      };
+      close(gap(0), (2 * (1 - 2 ** -q)) / q);
+      expect(gap(logit)).toBeGreaterThanOrEqual(gap(0) * (1 - 1e-12));
+      expect(gap(logit)).toBeLessThanOrEqual((1 / q) * (1 + 1e-12));
+      close(gap(1e5), 1 / q);
+    });
+  });
+});
+
 describe('options', () => {
   test.each([
     [() => constantReward({ kappa: 0 }), 'constantReward: kappa must be positive and finite; got 0'],
@@ -211,6 +258,10 @@ describe('options', () => {
     [() => marginFloor({ floor: 0 }), 'marginFloor: floor must be in (0, 1]; got 0'],
     [() => marginFloor({ floor: 1.1 }), 'marginFloor: floor must be in (0, 1]; got 1.1'],
     [() => power({ exponent: -1 }), 'power: exponent must be a finite number of at least 0; got -1'],
+    [() => tempered({ q: 0 }), 'tempered: q must be in (0, 1]; got 0'],
+    [() => tempered({ q: 1.5 }), 'tempered: q must be in (0, 1]; got 1.5'],
+    [() => tempered({ q: Number.NaN }), 'tempered: q must be in (0, 1]; got NaN'],
+    [() => tempered({ q: 1, kappa: 0 }), 'tempered: kappa must be positive and finite; got 0'],
     [() => logScore({ offset: 0 }), 'logScore: offset must be positive and finite; got 0'],
   ])('%# is refused', (build, message) => {
     expect(build).toThrow(message);

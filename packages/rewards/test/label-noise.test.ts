@@ -1,4 +1,4 @@
-import { OptionError } from '@tsrl/core';
+import { createRng, DataError, OptionError, ShapeError } from '@tsrl/core';
 import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +11,7 @@ import {
   logComplement,
   type NoiseRates,
   observedProbability,
+  posteriorLabels,
 } from '../src/index.ts';
 import { confidenceRewards } from '../src/registry.ts';
 
@@ -198,6 +199,81 @@ describe('both', () => {
   });
 });
 
+describe('posteriorLabels', () => {
+  /** Bayes' rule in probabilities. */
+  function belief(p: number, label: 0 | 1, e: NoiseRates): number {
+    const joint = [(1 - p) * chance(label, 0, e), p * chance(label, 1, e)] as const;
+    return joint[1] / (joint[0] + joint[1]);
+  }
+
+  test('from the true probability of the observed label they are the posterior of the true one', () => {
+    const inner = fc.double({ min: 1e-3, max: 1 - 1e-3, noNaN: true });
+    forAll([rates, fc.array(fc.tuple(inner, bit), { maxLength: 8 })], (e, rows) => {
+      const probabilities = rows.map(([p]) => p * chance(1, 1, e) + (1 - p) * chance(1, 0, e));
+      const labels = rows.map(([, label]) => label);
+      const expected = rows.map(([p, label]) => belief(p, label, e));
+      expect(maxError(posteriorLabels({ labels, probabilities }, e), expected)).toBeLessThanOrEqual(1);
+    });
+  });
+
+  test('without noise they are the labels, exactly', () => {
+    const none = { falsePositive: 0, falseNegative: 0 };
+    forAll([fc.array(fc.tuple(unit, bit), { maxLength: 8 })], (rows) => {
+      const labels = rows.map(([, label]) => label);
+      const believed = posteriorLabels({ labels, probabilities: rows.map(([p]) => p) }, none);
+      expect([...believed]).toEqual(labels);
+    });
+  });
+
+  test('are probabilities that rise with the probability and with the label, also where no such noise gives them', () => {
+    forAll([rates, unit, unit], (e, one, other) => {
+      const probabilities = [Math.min(one, other), Math.max(one, other)];
+      const [low0, high0] = posteriorLabels({ labels: [0, 0], probabilities }, e) as unknown as [number, number];
+      const [low1, high1] = posteriorLabels({ labels: [1, 1], probabilities }, e) as unknown as [number, number];
+      expect(low0).toBeGreaterThanOrEqual(0);
+      expect(high1).toBeLessThanOrEqual(1);
+      expect(high0).toBeGreaterThanOrEqual(low0);
+      expect(high1).toBeGreaterThanOrEqual(low1);
+      expect(low1).toBeGreaterThanOrEqual(low0 - 1e-15);
+    });
+    // Beyond e₀ and 1 − e₁ a probability counts as these.
+    const beyond = { labels: [0, 1, 0, 1], probabilities: [0, 0.05, 0.9, 1] };
+    const [a, b, c, d] = posteriorLabels(beyond, golden) as unknown as number[];
+    expect(maxError([a!, b!], [belief(1e-6, 0, golden), belief(1e-6, 1, golden)])).toBeLessThanOrEqual(1);
+    expect(maxError([c!, d!], [belief(1 - 1e-6, 0, golden), belief(1 - 1e-6, 1, golden)])).toBeLessThanOrEqual(1);
+  });
+
+  test('of a drawn problem: of the texts with a belief, that share is truly 1', () => {
+    const rng = createRng(7);
+    const cells = [0.02, 0.2, 0.5, 0.7, 0.95];
+    const N = 40_000;
+    const e = { falsePositive: 0.3, falseNegative: 0.15 };
+    const of = Array.from({ length: N }, () => Math.floor(rng.uniform() * cells.length));
+    const truth = of.map((cell) => Number(rng.uniform() < (cells[cell] as number)));
+    const labels = truth.map((y) => (rng.uniform() < (y === 1 ? e.falseNegative : e.falsePositive) ? 1 - y : y));
+    const probabilities = of.map((cell) => observedProbability(cells[cell] as number, e));
+    const believed = posteriorLabels({ labels, probabilities }, e);
+    for (const [cell] of cells.entries()) {
+      for (const label of [0, 1]) {
+        const rows = [...of.keys()].filter((i) => of[i] === cell && labels[i] === label);
+        const share = rows.reduce((sum, i) => sum + (truth[i] as number), 0) / rows.length;
+        const q = believed[rows[0] as number] as number;
+        // Four standard errors: one in 16,000 by chance, and the draw is the same in every run.
+        expect(Math.abs(share - q)).toBeLessThan(4 * Math.sqrt((q * (1 - q)) / rows.length) + 1e-12);
+      }
+    }
+  });
+
+  test('refuses what is no label or no probability', () => {
+    const of = (labels: number[], probabilities: number[]) => () => posteriorLabels({ labels, probabilities }, golden);
+    expect(of([0, 0.5], [0, 0])).toThrow(new DataError('posteriorLabels', 'labels[1] must be 0 or 1; got 0.5'));
+    for (const p of [-0.1, 1.1, Number.NaN]) {
+      expect(of([0], [p])).toThrow(new DataError('posteriorLabels', `probabilities[0] must be in [0, 1]; got ${p}`));
+    }
+    expect(of([0], [])).toThrow(ShapeError);
+  });
+});
+
 describe('errors', () => {
   const beyond = 'less than 1, for beyond that the observed label says the opposite of the true one';
   test.each([
@@ -211,6 +287,7 @@ describe('errors', () => {
       forwardCorrected: () => forwardCorrected(constantReward(), e),
       observedProbability: () => observedProbability(0.5, e),
       cleanPosterior: () => cleanPosterior(1, 0, e),
+      posteriorLabels: () => posteriorLabels({ labels: [1], probabilities: [0.5] }, e),
     };
     for (const [who, call] of Object.entries(calls)) {
       expect(call).toThrow(OptionError);

@@ -17,7 +17,7 @@ const exact = { absolute: 0, relative: 1e-14 };
 
 test('the registry holds every member under its own name', () => {
   const names = ['constantReward', 'probReward', 'logComplement', 'surprise', 'printed', 'margin', 'marginFloor'];
-  expect(Object.keys(confidenceRewards).sort()).toEqual([...names, 'power', 'logScore'].sort());
+  expect(Object.keys(confidenceRewards).sort()).toEqual([...names, 'power', 'logScore', 'tempered'].sort());
   for (const name of Object.keys(confidenceRewards)) expect(rewards).toHaveProperty(name);
 });
 
