@@ -6,6 +6,7 @@ import { CERTAIN } from './answers.js';
 
 /** What each action would earn. */
 export interface ActionRewards {
+  /** In [0, 1]. */
   readonly labels: ArrayLike<number>;
   /** z of the behaviour policy: log-odds of class 1 among the two classes. */
   readonly logits: ArrayLike<number>;
@@ -14,23 +15,28 @@ export interface ActionRewards {
 }
 
 /**
- * What each of the actions would earn on each example: the label is known, so all are.
+ * What each of the actions would earn on each example: the label is known, so all are. A label y between 0 and 1 is a
+ * belief, and earns what is expected: r(a, y) = y r(a, 1) + (1 − y) r(a, 0).
  *
  * @returns [N, 2], column a for action a, or [N, 3] with that of an invalid answer
- * @throws ShapeError when there are not as many logits as labels, DataError for a label other than 0 and 1
+ * @throws ShapeError when there are not as many logits as labels, DataError for a label outside [0, 1]
  */
 export function rewardsOfActions(reward: BinaryReward, { labels, logits, invalidReward }: ActionRewards): Grid {
   expectLength('rewardsOfActions', 'logits', logits, labels.length);
   const width = invalidReward === undefined ? 2 : 3;
   const rewards = zeros(labels.length, width);
   for (let i = 0; i < labels.length; i++) {
-    const label = labels[i];
-    if (label !== 0 && label !== 1) {
-      throw new DataError('rewardsOfActions', `labels[${i}] must be 0 or 1; got ${label}`);
+    const label = labels[i] as number;
+    if (!(label >= 0 && label <= 1)) {
+      throw new DataError('rewardsOfActions', `labels[${i}] must be in [0, 1]; got ${label}`);
     }
     const logit = logits[i] as number;
-    rewards.data[width * i] = reward({ action: 0, label, logit });
-    rewards.data[width * i + 1] = reward({ action: 1, label, logit });
+    for (const action of [0, 1] as const) {
+      const of = (truth: 0 | 1): number => reward({ action, label: truth, logit });
+      // An infinite reward of a label that is ruled out is not asked for.
+      const earned = label === 1 ? of(1) : label === 0 ? of(0) : label * of(1) + (1 - label) * of(0);
+      rewards.data[width * i + action] = earned;
+    }
     if (invalidReward !== undefined) rewards.data[width * i + 2] = invalidReward;
   }
   return rewards;
@@ -91,9 +97,16 @@ export function sampleActions({ data, rows, columns }: Grid, samples: number, rn
   return counts;
 }
 
-/** The action of the label alone, [N, actions]: 1 for it and 0 for the others; imitation, with no sampling noise. */
+/**
+ * The action of the label alone, [N, actions]: 1 for it and 0 for the others; imitation, with no sampling noise. A label y
+ * between 0 and 1 shares it out: 1 − y for action 0, y for action 1.
+ */
 export function labelActions(labels: ArrayLike<number>, actions: 2 | 3 = 2): Grid {
   const weights = zeros(labels.length, actions);
-  for (let i = 0; i < labels.length; i++) weights.data[actions * i + (labels[i] === 1 ? 1 : 0)] = 1;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i] as number;
+    weights.data[actions * i] = 1 - label;
+    weights.data[actions * i + 1] = label;
+  }
   return weights;
 }

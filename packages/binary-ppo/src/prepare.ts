@@ -7,6 +7,7 @@ import type { BinaryPpoOptions } from './options.js';
 
 /** What BinaryPPO sees of the examples of a refresh, all [N]; what it `observes` must be there. */
 export interface BinaryPpoObservation {
+  /** In [0, 1]; between them a label is a belief in class 1. */
   readonly labels: Float64Array;
   readonly logits?: Float64Array;
   readonly values?: Float64Array;
@@ -22,7 +23,7 @@ export interface BinaryPpoObservation {
  * third one, of an invalid answer, with `invalidReward`.
  */
 export type BinaryPpoColumns = {
-  /** [N], 0 or 1. */
+  /** [N], in [0, 1]. */
   readonly labels: Float64Array;
   /** [N, 2], log π_old(a|x). */
   readonly oldLogProbs: Grid;
@@ -44,7 +45,7 @@ export type BinaryPpoColumns = {
  * Actions, rewards, baseline and advantages of a refresh, in the order of core.md 2.11.
  *
  * @throws StateError for an observation that is missing, ShapeError for one of another length, DataError for a label
- *   other than 0 and 1 or a number that is none
+ *   outside [0, 1] or a number that is none
  */
 export function prepareRefresh(options: BinaryPpoOptions, observation: BinaryPpoObservation): BinaryPpoColumns {
   const { reward = logComplement(), actions = 'enumerate', samplesPerExample = 1, baseline = 'analytic' } = options;

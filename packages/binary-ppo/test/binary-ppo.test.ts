@@ -681,6 +681,42 @@ describe('identities of 2.7 to 2.10', () => {
     );
   });
 
+  test('a label between 0 and 1 is a belief: rewards, imitation and the gradient are what is expected of the label', async () => {
+    const belief = fc.double({ min: 0, max: 1, noNaN: true });
+    const mixed = (labels: Float64Array, of: (label: 0 | 1) => ArrayLike<number>, columns = 1): number[] => {
+      const [at0, at1] = [of(0), of(1)];
+      return Array.from(at0, (zero, i) => {
+        const y = labels[Math.floor(i / columns)] as number;
+        return y * (at1[i] as number) + (1 - y) * zero;
+      });
+    };
+    const all = (label: 0 | 1, { length }: Float64Array): Float64Array => new Float64Array(length).fill(label);
+    await forAllAsync(
+      [batch, belief, fc.constantFrom(...Object.values(confidenceRewards))],
+      async (examples, first, { create }) => {
+        const { old } = unzip(examples);
+        const labels = Float64Array.from(examples, (_, i) => (first + 0.37 * i) % 1);
+        const reward = create({ classWeights: [0.5, 2] });
+        const rewards = rewardsOfActions(reward, { labels, logits: old });
+        const sure = (y: 0 | 1) => rewardsOfActions(reward, { labels: all(y, labels), logits: old }).data;
+        expect(maxError(rewards.data, mixed(labels, sure, 2))).toBeLessThanOrEqual(1);
+        const weights = (y: 0 | 1) => labelActions(all(y, labels)).data;
+        expect(maxError(labelActions(labels).data, mixed(labels, weights, 2))).toBeLessThanOrEqual(1);
+        // At the behaviour policy nothing is clipped: the gradient is a line in the rewards, and these in the label.
+        const method = binaryPpo({ reward, normalize: 'none' });
+        const slopes = async (y: Float64Array): Promise<ArrayLike<number>> =>
+          (await evaluate(method, method.prepare({ labels: y, logits: old, rng: rng() }), old)).slopes;
+        const [at0, at1] = [await slopes(all(0, labels)), await slopes(all(1, labels))];
+        const expected = mixed(labels, (y) => (y === 0 ? at0 : at1));
+        expect(maxError(await slopes(labels), expected, float32)).toBeLessThanOrEqual(1);
+      },
+      { runs: 20 },
+    );
+    // A reward may be infinite for a label that is ruled out.
+    const harsh = ({ label }: { label: 0 | 1 }): number => (label === 0 ? -Infinity : 1);
+    expect([...rewardsOfActions(harsh, { labels: [1, 0], logits: [0, 0] }).data]).toEqual([1, 1, -Infinity, -Infinity]);
+  });
+
   test('the entropy term alone has the gradient γ z p (1 − p) / N, and draws z to 0', async () => {
     const options = { reward: () => 0, supervisedCoefficient: 0, entropyCoefficient: 0.3 };
     await forAllAsync(
@@ -898,7 +934,7 @@ describe('errors', () => {
       'binaryPpo: values must be of length 2; got length 1',
     );
     expect(() => rewardsOfActions(logComplement(), { labels: [0, 2], logits })).toThrow(
-      new DataError('rewardsOfActions', 'labels[1] must be 0 or 1; got 2'),
+      new DataError('rewardsOfActions', 'labels[1] must be in [0, 1]; got 2'),
     );
     expect(() => rewardsOfActions(logComplement(), { labels: [0], logits })).toThrow(
       'rewardsOfActions: logits must be of length 1; got length 2',

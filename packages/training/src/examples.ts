@@ -7,6 +7,11 @@ export interface Examples {
   readonly sequences: readonly Int32Array[];
   /** [N], 0 or 1. */
   readonly labels: Float64Array;
+  /**
+   * [N], in [0, 1]: what a method is to learn in place of the labels, such as beliefs in wrong labels (`posteriorLabels`
+   * of @tsrl/rewards). Whatever counts or draws examples, and every evaluation, goes by the labels.
+   */
+  readonly targets?: Float64Array;
 }
 
 /** The chosen sequences as one padded batch on the device; the caller disposes of it. */

@@ -19,7 +19,7 @@ export type Observable = 'logits' | 'values' | 'logMass' | 'refLogits';
 
 /** The examples of one refresh, as the policy saw them when it began; only what the method asked for is there. */
 export interface Observation {
-  /** [N], 0 or 1. */
+  /** [N], 0 or 1; between them where the examples have targets. */
   readonly labels: Float64Array;
   /** [N], z of the behaviour policy. */
   readonly logits?: Float64Array;

@@ -185,7 +185,7 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
         expectLogits(method.name, run.step, run.observed.logits);
       }
       const columns = method.prepare({
-        labels: pick(examples.labels, positions),
+        labels: pick(examples.targets ?? examples.labels, positions),
         ...observation(method, run, positions),
         rng: rng.fork('prepare'),
       });
@@ -292,9 +292,10 @@ function optional<T extends object, K extends keyof T>(options: T, ...names: K[]
   };
 }
 
-function expectExamples(option: string, { sequences, labels }: Examples): void {
+function expectExamples(option: string, { sequences, labels, targets }: Examples): void {
   if (sequences.length === 0) throw new OptionError('train', option, 'at least one example', 'none');
   expectLength('train', `the labels of ${option}`, labels, sequences.length);
+  if (targets) expectLength('train', `the targets of ${option}`, targets, sequences.length);
 }
 
 /** @throws OptionError when the method does not tell how far the policy is from the behaviour policy */

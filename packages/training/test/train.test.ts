@@ -670,6 +670,36 @@ describe('what a refresh shows', () => {
     }
   });
 
+  test('targets are learned in place of the labels, by which is drawn and evaluated', async () => {
+    const examples = drawExamples(12, 1);
+    const targets = examples.labels.map((y, i) => 0.9 * y + 0.005 * i);
+    const drawn: Float64Array[] = [];
+    const told: number[][] = [];
+    const spying: typeof observesNothing = {
+      ...observesNothing,
+      prepare: (observation) => {
+        told.push([...observation.labels]);
+        return observesNothing.prepare(observation);
+      },
+    };
+    const sample: Common['sample'] = (labels) => {
+      drawn.push(labels);
+      return Int32Array.of(3, 1, 1, 0);
+    };
+    const run = (more: Partial<Common>) =>
+      wholeSession((options) => train({ ...options, method: spying }), { ...commonOptions(), sample, ...more });
+    const soft = await run({ train: { ...examples, targets }, validation: { ...examples, targets } });
+    expect(new Set(drawn)).toEqual(new Set([examples.labels]));
+    expect(told).toEqual(Array(3).fill([3, 1, 1, 0].map((i) => targets[i])));
+    const plain = await run({ train: { ...examples, targets }, validation: examples });
+    expect(soft.result).toEqual(plain.result);
+    const same = await run({ train: { ...examples, targets: examples.labels }, validation: examples });
+    const hard = await run({ train: examples, validation: examples });
+    expect(same.result).toEqual(hard.result);
+    expect(same.weights).toEqual(hard.weights);
+    expect(soft.weights).not.toEqual(hard.weights);
+  });
+
   test('every epoch of a refresh shows the same examples in another order', async () => {
     const { trained } = await shown({ refreshes: 1, epochs: 3 });
     const epochs = [0, 1, 2].map((epoch) => trained.slice(epoch * n, (epoch + 1) * n));
@@ -706,6 +736,13 @@ describe('options out of range', () => {
     );
     await expect(session(starts.nothing, { ...commonOptions(), validation: examples })).rejects.toThrow(
       'train: the labels of validation must be of length 3; got length 2',
+    );
+  });
+
+  test('targets and sequences that do not match', async () => {
+    const examples = { ...drawExamples(3, 1), targets: new Float64Array(2) };
+    await expect(session(starts.nothing, { ...commonOptions(), train: examples })).rejects.toThrow(
+      'train: the targets of train must be of length 3; got length 2',
     );
   });
 
