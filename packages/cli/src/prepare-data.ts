@@ -3,10 +3,16 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, type Rng } from '@tsrl/core';
-import { classCounts, flipLabels, type LabelledText, stratifiedSplit, subsampleToImbalance } from '@tsrl/data';
+import {
+  classCounts,
+  flipLabels,
+  type LabelledText,
+  type RecordedText,
+  stratifiedSplit,
+  subsampleToImbalance,
+} from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
 import type { Examples } from '@tsrl/training';
-import { recordLines } from './record-lines.js';
 import type { DataSize } from './result.js';
 import type { TrainSettings } from './settings/index.js';
 
@@ -47,10 +53,9 @@ export async function loadRunData(
   rng: Rng,
 ): Promise<RunData> {
   const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
-  const load = (file: string): Promise<LabelledText[]> => loadLabelledTexts(file, columns);
-  const lines = await recordLines(train);
+  const load = (file: string): Promise<RecordedText[]> => loadLabelledTexts(file, columns);
   const given = {
-    train: (await load(train)).map((example, i): TrainingText => ({ ...example, line: lines[i] as number })),
+    train: await load(train),
     test: await load(test),
     validation: validation && (await load(validation)),
   };

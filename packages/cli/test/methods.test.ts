@@ -2,13 +2,13 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRng } from '@tsrl/core';
 import { flipLabels, supportTriage } from '@tsrl/data';
+import { loadLabelledTexts } from '@tsrl/data/node';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { classWeightsOf, priorOf } from '../src/class-weights.ts';
 import { decide, scaled } from '../src/decision.ts';
 import { labelQuality, ratesFromTrusted } from '../src/label-quality.ts';
 import { methodFacts } from '../src/learn.ts';
 import { makeReward } from '../src/make-reward.ts';
-import { recordLines } from '../src/record-lines.ts';
 import { completeSettings, type GivenSettings, type TrainSettings } from '../src/settings/index.ts';
 import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, timeless, tsrl, writeTexts } from './tsrl.ts';
 
@@ -303,7 +303,7 @@ describe('what a run says of the labels', () => {
       .split('\n');
     const suspects = lines.map((line) => JSON.parse(line) as Record<string, number | string>);
     expect(suspects.map(({ rank }) => rank)).toEqual(suspects.map((_, i) => i + 1));
-    const starts = await recordLines(file);
+    const starts = (await loadLabelledTexts(file)).map((text) => text.line);
     const flipped = new Set(noisy.flipped);
     let found = 0;
     for (const { line, text, label } of suspects.slice(0, 50)) {
@@ -369,16 +369,6 @@ describe('what a run says of the labels', () => {
     const { stdout } = await sft('few', '--train', at('few.jsonl'));
     expect(stdout).toMatch(/\nnoise +not estimated: too few texts, or none with words\nsuspects none listed\n/);
     expect(resultOf('few')).not.toHaveProperty('labels');
-  });
-});
-
-describe('recordLines', () => {
-  test('counts blank lines, quoted newlines and byte order marks as the loader does', async () => {
-    writeFileSync(at('a.jsonl'), '\uFEFF{"a":1}\n\n{"a":2}\r\n \n{"a":3}');
-    expect(await recordLines(at('a.jsonl'))).toEqual([1, 3, 5]);
-    writeFileSync(at('a.csv'), 'text,label\r\n"a\n""b""\n",1\n\nc,0\n"d",1\n');
-    expect(await recordLines(at('a.csv'))).toEqual([2, 6, 7]);
-    expect(await recordLines(at('none.csv'))).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ export { type BucketOptions, bucketedBatches } from './bucketed-batches.js';
 export { balancedClassWeights, type EffectiveNumberOptions, effectiveClassWeights } from './class-weights.js';
 export { type ImbalanceOptions, subsampleToImbalance } from './imbalance.js';
 export { flipLabels, type LabelNoise, type NoisyLabels } from './label-noise.js';
-export { type BinaryLabel, classCounts, type LabelledText } from './labelled-text.js';
+export { type BinaryLabel, classCounts, type LabelledText, type RecordedText } from './labelled-text.js';
 export { type PadOptions, padTokens, type TokenGrid } from './pad-tokens.js';
 export {
   type LabelledColumns,

@@ -7,6 +7,12 @@ export interface LabelledText {
   readonly label: BinaryLabel;
 }
 
+/** A labelled text of a file. */
+export interface RecordedText extends LabelledText {
+  /** On which its record begins, counted from 1. */
+  readonly line: number;
+}
+
 /** How many examples of class 0 and of class 1. */
 export function classCounts(examples: readonly { readonly label: BinaryLabel }[]): readonly [number, number] {
   let ones = 0;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '@tsrl/core';
-import type { LabelledText } from './labelled-text.js';
+import type { RecordedText } from './labelled-text.js';
 import { type LabelledColumns, parseLabelledTexts, parseTexts, type TextColumn } from './parse.js';
 import type { TextFormat } from './rows.js';
 
@@ -12,12 +12,12 @@ const formats: ReadonlyMap<string | undefined, TextFormat> = new Map([
 ]);
 
 /**
- * Labelled texts from a file of UTF-8: `.jsonl` and `.ndjson` as `parseJsonl`, `.csv` and `.tsv` as `parseCsv`.
+ * Labelled texts from a file of UTF-8, each with the line that it begins on: `.jsonl` and `.ndjson` as `parseJsonl`, `.csv` and `.tsv` as `parseCsv`.
  *
  * @throws DataError for a file that is missing, unreadable, a directory, not UTF-8 or of another extension, and for all
  *   that the parsers object to
  */
-export async function loadLabelledTexts(path: string, options: LabelledColumns = {}): Promise<LabelledText[]> {
+export async function loadLabelledTexts(path: string, options: LabelledColumns = {}): Promise<RecordedText[]> {
   const format = formatOf(path);
   return parseLabelledTexts(await readText(path), { ...options, file: path, format });
 }

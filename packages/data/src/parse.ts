@@ -1,5 +1,5 @@
 import { DataError, show } from '@tsrl/core';
-import { type BinaryLabel, classCounts, type LabelledText } from './labelled-text.js';
+import { type BinaryLabel, classCounts, type RecordedText } from './labelled-text.js';
 import type { Row } from './row.js';
 import { rowsOf, type TextFormat } from './rows.js';
 
@@ -23,7 +23,8 @@ export interface SourceFile {
 }
 
 /**
- * Labelled texts from JSON Lines: one object a line, `{"text": "…", "label": 1}`; other keys are ignored.
+ * Labelled texts from JSON Lines, each with its line: one object a line, `{"text": "…", "label": 1}`; other keys are
+ * ignored.
  *
  * A label is 0, 1, true, false, or one of these as a string in any case; a text is a string that holds more than white
  * space, and is kept as it stands. Blank lines, CRLF and a byte order mark are fine.
@@ -31,19 +32,20 @@ export interface SourceFile {
  * @throws DataError with file and line: not JSON, not an object, a missing column, a text or label that is none, an
  *   empty file, or (without `allowSingleClass`) labels of one class only
  */
-export function parseJsonl(content: string, options: SourceFile & LabelledColumns): LabelledText[] {
+export function parseJsonl(content: string, options: SourceFile & LabelledColumns): RecordedText[] {
   return parseLabelledTexts(content, { ...options, format: 'jsonl' });
 }
 
 /**
- * Labelled texts from CSV with a header row (RFC 4180: quoted fields may hold delimiters, doubled quotes and newlines).
+ * Labelled texts from CSV with a header row (RFC 4180: quoted fields may hold delimiters, doubled quotes and newlines); a
+ * record that goes on over several lines has the first of them.
  * Texts and labels as in `parseJsonl`, the same errors, and besides: a row whose number of fields is not that of the
  * header, quotes that do not match, a column named twice.
  */
 export function parseCsv(
   content: string,
   { delimiter = ',', ...options }: SourceFile & LabelledColumns & { readonly delimiter?: ',' | '\t' },
-): LabelledText[] {
+): RecordedText[] {
   return parseLabelledTexts(content, { ...options, format: delimiter === '\t' ? 'tsv' : 'csv' });
 }
 
@@ -57,10 +59,11 @@ export function parseLabelledTexts(
     labelColumn = 'label',
     allowSingleClass = false,
   }: SourceFile & LabelledColumns & { readonly format: TextFormat },
-): LabelledText[] {
+): RecordedText[] {
   const examples = rowsOf(content, format, file, [textColumn, labelColumn]).map((row) => ({
     text: textOf(row, textColumn, file),
     label: labelOf(row, labelColumn, file),
+    line: row.line,
   }));
   const [zeros, ones] = classCounts(examples);
   if (!allowSingleClass && (zeros === 0 || ones === 0)) {

@@ -47,7 +47,8 @@ describe('JSON Lines', () => {
       (examples, end, empty, mark) => {
         const lines = examples.flatMap((each) => [JSON.stringify({ ...each, other: null }), ...empty]);
         const content = (mark ? '\uFEFF' : '') + [...empty, ...lines, '  '].join(end);
-        expect(parseJsonl(content, { file, allowSingleClass: true })).toEqual(examples);
+        const recorded = examples.map((each, i) => ({ ...each, line: 1 + empty.length + i * (1 + empty.length) }));
+        expect(parseJsonl(content, { file, allowSingleClass: true })).toEqual(recorded);
         expect(parseTexts(content, { file, format: 'jsonl' })).toEqual(examples.map(({ text }) => text));
       },
     );
@@ -75,7 +76,7 @@ describe('JSON Lines', () => {
 
   test('columns may have any name', () => {
     const content = '{"body":"a","spam":true}\n{"body":"b","spam":false}';
-    expect(parseJsonl(content, { file, textColumn: 'body', labelColumn: 'spam' })).toEqual(both);
+    expect(parseJsonl(content, { file, textColumn: 'body', labelColumn: 'spam' })).toMatchObject(both);
   });
 
   test.each([
@@ -133,10 +134,16 @@ describe('CSV', () => {
           ...empty,
         ]);
         const content = [`id${delimiter}label${delimiter}"text"`, ...rows, ''].join(end);
-        expect(parseCsv(content, { file, delimiter, allowSingleClass: true })).toEqual(examples);
+        let next = 2;
+        const recorded = examples.map((each) => {
+          const line = next;
+          next += each.text.split('\n').length + empty.length;
+          return { ...each, line };
+        });
+        expect(parseCsv(content, { file, delimiter, allowSingleClass: true })).toEqual(recorded);
         const format = delimiter === ',' ? 'csv' : 'tsv';
         expect(parseTexts(`\uFEFF${content}`, { file, format })).toEqual(examples.map(({ text }) => text));
-        expect(parseLabelledTexts(content, { file, format, allowSingleClass: true })).toEqual(examples);
+        expect(parseLabelledTexts(content, { file, format, allowSingleClass: true })).toEqual(recorded);
       },
     );
   });
@@ -203,12 +210,12 @@ describe('files', () => {
       ['a.tsv', 'label\ttext\n1\ta\n0\tb'],
     ] as const) {
       await writeFile(path(name), content);
-      expect(await loadLabelledTexts(path(name)), name).toEqual(both);
+      expect(await loadLabelledTexts(path(name)), name).toMatchObject(both);
       expect(await loadTexts(path(name)), name).toEqual(['a', 'b']);
     }
     await writeFile(path('c.csv'), 'body,spam\na,1');
     const options = { textColumn: 'body', labelColumn: 'spam', allowSingleClass: true };
-    expect(await loadLabelledTexts(path('c.csv'), options)).toEqual([both[0]]);
+    expect(await loadLabelledTexts(path('c.csv'), options)).toEqual([{ ...both[0], line: 2 }]);
     expect(await loadTexts(path('c.csv'), { textColumn: 'body' })).toEqual(['a']);
   });
 
