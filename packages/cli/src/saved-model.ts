@@ -1,6 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError, show } from '@tsrl/core';
+import { DataError } from '@tsrl/core';
 import type { PolicySettings, TextPolicy } from '@tsrl/policies';
 import { readPolicyDirectory } from '@tsrl/policies/node';
 import type { Decision } from './decision.js';
@@ -14,20 +14,7 @@ export async function readSavedModel(
     throw new DataError(directory, `expected a saved model; this is a run, whose model is ${inside}`);
   }
   const { policy, settings } = await readPolicyDirectory(directory);
-  try {
-    return { policy, settings: { ...settings, temperature: await readTemperature(join(directory, 'tsrl.json')) } };
-  } catch (error) {
-    policy.dispose();
-    policy.language.model.dispose();
-    throw error;
-  }
-}
-
-/** 1 where none was saved, as in models of before there was one. */
-async function readTemperature(file: string): Promise<number> {
-  const { temperature = 1 } = JSON.parse(await readFile(file, 'utf8')) as { temperature?: unknown };
-  if (typeof temperature === 'number' && temperature > 0 && Number.isFinite(temperature)) return temperature;
-  throw new DataError(file, `temperature must be positive; got ${show(temperature)}`);
+  return { policy, settings: { temperature: 1, ...settings } };
 }
 
 const exists = (file: string): Promise<boolean> =>

@@ -26,6 +26,8 @@ export interface PolicySettings {
   readonly maxLength: number;
   /** Class 1 from this probability on. */
   readonly threshold: number;
+  /** The probability of class 1 is sigmoid(z / temperature). Default 1. */
+  readonly temperature?: number;
 }
 
 export interface PolicySaveOptions extends SaveOptions {
@@ -173,15 +175,17 @@ function parsePolicy({ file, text }: TextFile): { form: PolicyForm; settings: Po
   check('version', '1', (x) => x === 1);
   check('maxLength', 'a positive integer', (x) => Number.isSafeInteger(x) && (x as number) > 0);
   check('threshold', 'between 0 and 1', (x) => typeof x === 'number' && x >= 0 && x <= 1);
+  check('temperature', 'positive', (x) => x === undefined || (Number.isFinite(x) && (x as number) > 0));
   check('policy', 'an object', isJsonObject);
   const form = json['policy'] as JsonObject;
   checkForm(form, file);
   const adapted = isAdapted(form as unknown as PolicyForm);
   const base = adapted ? 'an object with path and fingerprint, as adapters have one' : 'left out without adapters';
   check('base', base, (x) => (adapted ? isBaseModel(x) : x === undefined));
+  const { maxLength, threshold, temperature } = json as unknown as PolicySettings;
   return {
     form: form as unknown as PolicyForm,
-    settings: { maxLength: json['maxLength'] as number, threshold: json['threshold'] as number },
+    settings: { maxLength, threshold, ...(temperature !== undefined && { temperature }) },
     ...(json['base'] !== undefined && { base: json['base'] as BaseModel }),
   };
 }

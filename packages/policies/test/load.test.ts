@@ -310,7 +310,7 @@ describe('directories', () => {
 });
 
 describe('saved policies', () => {
-  const settings = { maxLength: 32, threshold: 0.4 };
+  const settings = { maxLength: 32, threshold: 0.4, temperature: 1.5 };
   test.each<[string, (language: LanguageModel) => TextPolicy]>([
     ['head', (language) => headPolicy(language, { rng: createRng(7), bias: 0.2 })],
     ['frozen', (language) => headPolicy(language, { rng: createRng(7), valueHead: true, trainable: 'head' })],
@@ -362,6 +362,8 @@ describe('saved policies', () => {
       [{ version: 2 }, 'version must be 1; got 2'],
       [{ maxLength: 0 }, 'maxLength must be a positive integer; got 0'],
       [{ threshold: 2 }, 'threshold must be between 0 and 1; got 2'],
+      [{ temperature: 0 }, 'temperature must be positive; got 0'],
+      [{ temperature: '2' }, 'temperature must be positive; got "2"'],
       [{ policy: 'head' }, 'policy must be an object; got "head"'],
       [{ policy: { ...good.policy, form: 'tail' } }, `form must be 'head' or 'verbalizer'; got "tail"`],
       [{ policy: { ...good.policy, valueHead: 'no' } }, 'valueHead must be true or false; got "no"'],
