@@ -507,7 +507,7 @@ describe('the command line', () => {
       ['--policy', 'verbalizer', '--trainable', 'head'],
       'tsrl: --trainable must be full with --policy verbalizer, which has no head; got "head"',
     ],
-    [['--max-length', '100000'], 'headPolicy: maxLength must be an integer from 1 to 512; got 100000'],
+    [['--max-length', '100000'], 'tsrl: --max-length must be at most 512, which the model can read; got 100000'],
     [
       ['--policy', 'verbalizer', '--template', 'yes or no?'],
       'verbalizerPolicy: template must be a text with {text} in it, once; got "yes or no?"',

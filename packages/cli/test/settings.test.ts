@@ -147,18 +147,38 @@ methods:
       ['noiseRates: [0.1]', 'noiseRates must be confident, trusted or two numbers in [0, 1), or none; got [0.1]'],
       ['noiseRates: [0.1, 1]', 'noiseRates must be confident, trusted or two numbers in [0, 1), or none; got [0.1,1]'],
       ['template: ""', 'template must be a text that is not empty; got ""'],
-      ['seed: 1e300', 'seed must be an integer; got 1e+300'],
+      ['seed: 1e300', 'seed must be an integer, and less than 2^53; got 1e+300'],
       ['imbalance: "4"', 'imbalance must be at least 1, or none; got "4"'],
       ['cliplow: 0.1', 'cliplow is not known; did you mean clipLow?'],
       ['clip-low: 0.1', 'clip-low is not known; did you mean clipLow?'],
       ['batch_sise: 3', 'batch_sise is not known; did you mean batchSize?'],
       ['zzzzzzzz: 3', 'zzzzzzzz is not known'],
+      ['tua: 3', 'tua is not known; did you mean tau?'],
+      ['m: 3', 'm is not known'],
+      ['1: 3', '1 is not known'],
+      ['<<: {seed: 1}', '<< is not known'],
+      [': 3', '"" is not known'],
+      ['__proto__: 3', '__proto__ is not known'],
+      ['seed: 9007199254740993', 'seed must be an integer, and less than 2^53; got 9007199254740992'],
     ];
     for (const [text, problem] of cases) expect(within(text)).toBe(`study.yaml:1: ${problem}`);
     expect(within('- 1')).toBe('study.yaml:1: the file must be an object with settings; got [1]');
-    expect(message(() => parseConfig('a.json', '{"a": 1,\n "a": 2}'))).toMatch(
-      /^a\.json:2: is neither YAML nor JSON: .*unique/,
+    const files: [string, string][] = [
+      ['{"a": 1,\n "a": 2}', ':2: "a" stands here twice: keys must be unique'],
+      ['seed: 1\nseed : 2\n', ':2: seed stands here twice: keys must be unique'],
+      ['', ': the file is empty'],
+      ['# nothing\n', ': the file is empty'],
+      ['seed: 1\n---\nseed: 2\n', ':2: a second document begins here; a configuration is one'],
+      ['seed: 1\n? [a]\n: 2\n', ':2: a key must be a word; got a list or an object'],
+      ['epochs: 1\nseed: *b\n', ':2: *b stands for nothing: no &b goes before it'],
+      ['epochs: 1\npositive: &x [*x]\n', ':2: *x stands within what it stands for'],
+      ['a:\n\tb: 1\n', ':2: is neither YAML nor JSON: Tabs are not allowed as indentation'],
+    ];
+    for (const [text, problem] of files) expect(message(() => parseConfig('a', text))).toBe(`a${problem}`);
+    const bomb = ['a', 'b', 'c', 'd'].map(
+      (key, i, all) => `${key}: &${key} [${Array(9).fill(i === 0 ? 'x' : `*${all[i - 1]}`)}]\n`,
     );
+    expect(message(() => parseConfig('a', bomb.join('')))).toMatch(/^a: cannot be read: /);
     expect(message(() => parseConfig('a.yaml', 'a: [1,\nb: 2'))).toMatch(/^a\.yaml:\d: is neither YAML nor JSON: /);
   });
 
@@ -188,10 +208,22 @@ methods:
     expect((await run()).stderr).toMatch(/^error: required option '--train <file>' not specified\n/);
     const rest = ['--train', at('none.jsonl'), '--out', at('run')];
     expect((await run(...rest)).stderr).toBe(
-      'tsrl: --kappa must be left away with --method sft: it belongs to --method binary-ppo; got 2\n',
+      `${config}:3: kappa must be left away with method sft: it belongs to method binary-ppo; got 2\n`,
+    );
+    // who is at fault is named as it was given
+    expect((await run(...rest, '--kappa', '3')).stderr).toBe(
+      'tsrl: --kappa must be left away with method sft: it belongs to method binary-ppo; got 3\n',
     );
     // binary-ppo by flag: kappa means something, and the next problem is the file that is not there
     expect((await run(...rest, '--method', 'binary-ppo')).stderr).toBe(`${at('none.jsonl')}: there is no such file\n`);
+    writeFileSync(config, 'method: binary-ppo\nnoiseCorrection: backward\n');
+    const { stderr } = await run('--test', at('test.jsonl'), ...rest);
+    expect(stderr.startsWith(`${config}: noiseRates must be given for noiseCorrection`), stderr).toBe(true);
+    writeFileSync(config, 'method: sft\nresume: true\n');
+    expect((await run()).stderr).toBe(`${config}:2: resume belongs to the command, as --resume\n`);
+    writeFileSync(config, Uint8Array.of(0x6d, 0xe9, 0x3a, 0x20, 0x31));
+    expect((await run()).stderr).toBe(`${config}: expected UTF-8; the file holds other bytes\n`);
+    expect((await tsrl('train', '--config', at(''))).stderr).toBe(`${at('')}: expected a file; this is a directory\n`);
     expect((await tsrl('train', '--config', at('none.yaml'))).stderr).toBe(
       `${at('none.yaml')}: there is no such file\n`,
     );

@@ -51,6 +51,15 @@ export async function trainCommand(
   const minority = Math.min(positives, data.train.length - positives) / data.train.length;
   const facts = { parameters: parameters(language.model.weights), minorityShare: minority };
   const settings = completeSettings(given, facts);
+  const { maxPositions } = language.model.config;
+  if (settings.maxLength > maxPositions) {
+    throw new OptionError(
+      'tsrl',
+      '--max-length',
+      `at most ${maxPositions}, which the model can read`,
+      settings.maxLength,
+    );
+  }
   const prior = priorOf(settings, [data.train.length - positives, positives]);
   const policy = await calibratedPolicy(language, settings, { prior, rng: root.fork('policy') });
 

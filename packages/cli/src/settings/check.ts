@@ -39,7 +39,7 @@ export function misplaced(place: Place, keys: readonly (string | number)[], text
   const line = place.lineOf?.(path);
   return new DataError(
     place.file,
-    `${path.length === 0 ? 'the file' : path.join('.')} ${text}`,
+    `${path.length === 0 ? 'the file' : path.map((key) => (key === '' ? '""' : key)).join('.')} ${text}`,
     line === undefined ? {} : { line },
   );
 }
@@ -49,7 +49,7 @@ export function checkSettings(given: Partial<GivenSettings>): void {
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     if (firstProblem({ [key]: value as Json }, fields)) {
-      throw new OptionError('tsrl', flagOf(key), expectation((fields as FieldTable)[key] as Field), value);
+      throw new OptionError('tsrl', flagOf(key), expected((fields as FieldTable)[key] as Field, value), value);
     }
   }
 }
@@ -70,8 +70,15 @@ function firstProblem(json: Json, table: FieldTable): Problem | undefined {
   const key = error?.instancePath.split('/')[1];
   if (key === undefined) return { keys: [], text: `must be an object with settings; got ${show(json)}` };
   const field = table[key] as Field;
-  const value = (json as { readonly [key: string]: Json })[key];
-  return { keys: [key], text: `must be ${expectation(field)}; got ${show(value)}` };
+  const value = (json as { readonly [key: string]: Json })[key] as Json;
+  return { keys: [key], text: `must be ${expected(field, value)}; got ${show(value)}` };
+}
+
+/** What a field takes, to somebody who gave this: a whole number that a double has not is an integer to its author. */
+function expected(field: Field, value: unknown): string {
+  const integer = field.kind === 'number' && field.integer === true;
+  const rounded = integer && Number.isInteger(value) && !Number.isSafeInteger(value);
+  return `${expectation(field)}${rounded ? ', and less than 2^53' : ''}`;
 }
 
 const validators = new WeakMap<FieldTable, ValidateFunction>();
@@ -87,7 +94,8 @@ export function unknownKey(key: string, known: readonly string[]): string {
   const nearest = known
     .map((name) => ({ name, far: distance(key.toLowerCase().replaceAll(/[-_]/g, ''), name.toLowerCase()) }))
     .sort((a, b) => a.far - b.far)[0];
-  if (nearest && nearest.far <= Math.max(2, key.length / 3)) return `is not known; did you mean ${nearest.name}?`;
+  const resembles = nearest && nearest.far < Math.min(key.length, nearest.name.length);
+  if (resembles && nearest.far <= Math.max(2, key.length / 3)) return `is not known; did you mean ${nearest.name}?`;
   return known.length <= 12 ? `is not known; known are ${either(known)}` : 'is not known';
 }
 

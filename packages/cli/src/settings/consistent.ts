@@ -4,25 +4,41 @@ import { hasCosts } from './costs.js';
 import { type FieldTable, fields, flagOf, type GivenSettings, type TrainSettings } from './fields.js';
 import { either } from './schema.js';
 
+/** A setting that cannot be what it is, beside the others. */
+interface Contradiction {
+  readonly key: string;
+  /** What it must be. */
+  readonly expected: string;
+  readonly got: unknown;
+}
+
 /**
  * Settings that contradict each other, each within its range.
  *
- * @param nameOf how the settings are called where they come from: by flag, unless a file is read
- * @throws OptionError for the first setting that means nothing beside the others, or lacks another one
+ * @param nameOf how the settings are called where they come from
+ * @returns the first setting that means nothing beside the others, or lacks another one
  */
-export function expectConsistent(given: GivenSettings, nameOf: (key: string) => string = flagOf): void {
+export function contradictionIn(given: GivenSettings, nameOf: (key: string) => string): Contradiction | undefined {
   // Only what stands in `needs` is asked for, and that depends on neither model nor data.
   const values = completeSettings(given, { parameters: 1, minorityShare: 0.5 });
-  for (const [key, value] of Object.entries(given)) {
-    const lacks = value === undefined ? undefined : lackOf(key, values);
+  for (const [key, got] of Object.entries(given)) {
+    const lacks = got === undefined ? undefined : lackOf(key, values);
     if (!lacks) continue;
     const needed = `${nameOf(lacks.key)} ${either(lacks.of)}`;
-    const expected = `left away with ${nameOf(lacks.key)} ${lacks.found}: it belongs to ${needed}`;
-    throw new OptionError('tsrl', nameOf(key), expected, value);
+    return { key, expected: `left away with ${nameOf(lacks.key)} ${lacks.found}: it belongs to ${needed}`, got };
   }
-  for (const { when, key, expected } of CONTRADICTIONS) {
-    if (when(values)) throw new OptionError('tsrl', nameOf(key), expected(nameOf), values[key]);
-  }
+  const found = RULES.find(({ when }) => when(values));
+  return found && { key: found.key, expected: found.expected(nameOf), got: values[found.key] };
+}
+
+/**
+ * The same, as an error.
+ *
+ * @throws OptionError for a contradiction, by flag unless `nameOf` says otherwise
+ */
+export function expectConsistent(given: GivenSettings, nameOf: (key: string) => string = flagOf): void {
+  const found = contradictionIn(given, nameOf);
+  if (found) throw new OptionError('tsrl', nameOf(found.key), found.expected, found.got);
 }
 
 /** The settings that mean something beside the others: what a run was made with. */
@@ -48,7 +64,7 @@ function lackOf(key: string, values: TrainSettings): Lack | undefined {
   return undefined;
 }
 
-interface Contradiction {
+interface Rule {
   readonly when: (settings: TrainSettings) => boolean;
   /** The setting that is at fault, and what it should be. */
   readonly key: keyof TrainSettings;
@@ -58,7 +74,7 @@ interface Contradiction {
 const needsRates = ({ noiseCorrection, loss }: TrainSettings): boolean =>
   noiseCorrection !== 'none' || loss === 'forward-corrected';
 
-const CONTRADICTIONS: readonly Contradiction[] = [
+const RULES: readonly Rule[] = [
   {
     when: ({ policy, trainable }) => policy === 'verbalizer' && trainable === 'head',
     key: 'trainable',

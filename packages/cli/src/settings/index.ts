@@ -9,7 +9,7 @@ export {
 } from './check.js';
 export { completeSettings, threadCount } from './complete.js';
 export { type ConfigFile, parseConfig, readConfig } from './config-file.js';
-export { expectConsistent, meaningful, warningsOf } from './consistent.js';
+export { contradictionIn, expectConsistent, meaningful, warningsOf } from './consistent.js';
 export { hasCosts } from './costs.js';
 export {
   type FieldTable,
