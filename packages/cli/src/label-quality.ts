@@ -32,9 +32,24 @@ export interface LabelQuality {
   readonly by: 'tf-idf' | 'vectors';
   readonly folds: number;
   /** By confident learning. Honest errors of the model count as noise, so the rates are rather too high; or why there are none. */
-  readonly rates: ConfidentNoiseRates | string;
+  readonly rates: JudgedRates | string;
   /** Most suspicious first. */
   readonly suspects: readonly Suspect[];
+}
+
+/** The rates, and what they rest on. */
+export interface JudgedRates extends ConfidentNoiseRates {
+  /** P(observed 1 | x) of each text, as the classes come: see {@link CrossValidated}. */
+  readonly probabilities: Float64Array;
+}
+
+/** Every training text as a model sees it that was fitted without it. */
+export interface CrossValidated extends Pick<LabelQuality, 'by' | 'folds'> {
+  readonly labels: Float64Array;
+  /** Of class 1, both classes counting alike: what tells right labels from wrong ones where one class is rare. */
+  readonly alike: Float64Array;
+  /** The same for classes as they come, the odds times N₁ / N₀: the probability that an observed label is 1. */
+  readonly probabilities: Float64Array;
 }
 
 const FOLDS = 5;
@@ -46,18 +61,30 @@ const FOLDS = 5;
  * @throws DataError for a class of fewer than two texts, or texts without words
  */
 export function labelQuality(examples: readonly LabelledText[], rng: Rng, vectors?: TextVectors): LabelQuality {
+  return qualityOf(crossValidate(examples, rng, vectors));
+}
+
+/** What the judge says, before anything is concluded from it. */
+export function crossValidate(examples: readonly LabelledText[], rng: Rng, vectors?: TextVectors): CrossValidated {
   const labels = Float64Array.from(examples, ({ label }) => label);
   const ones = labels.reduce((sum, label) => sum + label, 0);
-  const count = Math.min(FOLDS, ones, labels.length - ones);
+  const zeros = labels.length - ones;
+  const count = Math.min(FOLDS, ones, zeros);
   if (count < 2) throw new DataError('training texts', 'cross-validation needs two texts or more of each class');
   const folds = stratifiedFolds(labels, count, rng);
   const texts = examples.map(({ text }) => text);
   const judges = [judge('tf-idf', labels, folds, byWords(texts, labels))];
   if (vectors) judges.push(judge('vectors', labels, folds, byVectors(vectors, labels)));
-  const { by, probabilities } = judges.reduce((best, other) => (other.auroc > best.auroc ? other : best));
-  const outOfFold = { labels, probabilities };
-  const rates = orReason(() => confidentNoiseRates(outOfFold));
-  return { by, folds: count, rates, suspects: suspects(outOfFold) };
+  const { by, probabilities: alike } = judges.reduce((best, other) => (other.auroc > best.auroc ? other : best));
+  const probabilities = Float64Array.from(alike, (p) => (p * ones) / (p * ones + (1 - p) * zeros));
+  return { by, folds: count, labels, alike, probabilities };
+}
+
+/** Rates and suspects by what the judge says. */
+export function qualityOf({ by, folds, labels, alike, probabilities }: CrossValidated): LabelQuality {
+  const outOfFold = { labels, probabilities: alike };
+  const rates = orReason(() => ({ ...confidentNoiseRates(outOfFold), probabilities }));
+  return { by, folds, rates, suspects: suspects(outOfFold) };
 }
 
 type Fit = CrossValidation['fit'];

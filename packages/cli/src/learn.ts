@@ -1,6 +1,7 @@
-import type { Json } from '@tsrl/core';
+import { type Json, OptionError } from '@tsrl/core';
 import { balancedIndices } from '@tsrl/data';
 import { adamW, chain, clipByGlobalNorm, cosine, warmup } from '@tsrl/optim';
+import { posteriorLabels } from '@tsrl/rewards';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import {
   type CheckpointStore,
@@ -51,7 +52,8 @@ export interface Learned extends TrainResult {
  */
 export async function learn(options: LearnOptions): Promise<Learned> {
   const { settings, examples, policy, pool, onEvent = () => {} } = options;
-  const { train: shown, validation, test } = examples;
+  const { validation, test } = examples;
+  const shown = believed(settings, examples.train, options.noiseRates);
   const { batchSize, refreshes, epochs } = settings;
   const { sample, size, steps } = planOf(settings, shown.labels);
   const rise = settings.learningRateWarmup ?? Math.min(100, Math.ceil(steps / 20));
@@ -70,7 +72,8 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     epochs,
     refreshSize: size,
     batchSize,
-    evaluateEach: settings.method === 'sft' ? 'epoch' : 'refresh',
+    // As often for every method: each evaluation is a chance to keep the best weights.
+    evaluateEach: refreshes > 1 ? 'refresh' : 'epoch',
     bucketWindow: 4,
     scoreExamples: score,
     ...(pool && { compute: pool.compute }),
@@ -94,15 +97,31 @@ export async function learn(options: LearnOptions): Promise<Learned> {
   return { ...result, validationLogits, testLogits };
 }
 
+/**
+ * The training examples with what is to be learned: with `labels: posterior` the belief in class 1 stands beside each
+ * observed label, as its target. Losses and rewards are lines in the label, so every method takes it; what counts and
+ * draws texts goes on by the observed labels, for which the beliefs hold.
+ */
+function believed({ labels }: TrainSettings, train: Examples, noise: NoiseFacts | undefined): Examples {
+  if (labels === 'observed') return train;
+  if (!noise?.probabilities) {
+    throw new OptionError('tsrl', '--labels', 'observed where the training labels were not cross-validated', labels);
+  }
+  const { probabilities, falsePositive, falseNegative } = noise;
+  const observed = { labels: train.labels, probabilities };
+  return { ...train, targets: posteriorLabels(observed, { falsePositive, falseNegative }) };
+}
+
 /** What the method is told of the training labels; threads that share the work must be told the same. */
 export function methodFacts(settings: TrainSettings, labels: Float64Array, noiseRates?: NoiseFacts): MethodFacts {
   const ones = labels.reduce((sum, label) => sum + label, 0);
   const given = Array.isArray(settings.noiseRates) ? settings.noiseRates : undefined;
-  const rates = noiseRates ?? (given && { falsePositive: given[0] as number, falseNegative: given[1] as number });
+  const known = noiseRates ?? (given && { falsePositive: given[0] as number, falseNegative: given[1] as number });
+  const { probabilities: _, ...rates } = known ?? {}; // of no use to a method, and long
   return {
     counts: [labels.length - ones, ones],
     steps: planOf(settings, labels).steps,
-    ...(rates && { noiseRates: rates }),
+    ...(known && { noiseRates: rates as NoiseFacts }),
   };
 }
 

@@ -20,6 +20,8 @@ export interface NoiseFacts {
   readonly falsePositive: number;
   readonly falseNegative: number;
   readonly prior?: number;
+  /** P(observed 1 | x) of each training text, by a model that did not see its label: there after cross-validation. */
+  readonly probabilities?: Float64Array;
 }
 
 /** The method that the settings ask for. */

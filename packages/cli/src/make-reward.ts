@@ -13,6 +13,7 @@ import {
   printed,
   probReward,
   surprise,
+  tempered,
 } from '@tsrl/rewards';
 import { classWeightsOf } from './class-weights.js';
 import { costsOf } from './decision.js';
@@ -21,7 +22,7 @@ import { hasCosts, type TrainSettings } from './settings/index.js';
 
 /** The reward of BinaryPPO as the settings ask for it: by name, then by costs, then corrected for wrong labels. */
 export function makeReward(settings: TrainSettings, { counts, noiseRates: noise }: MethodFacts): BinaryReward {
-  const named = byName(settings, classWeightsOf(settings, counts));
+  const named = byName(settings, classWeightsOf(settings, counts), noise);
   const reward = hasCosts(settings) ? costWeighted(named, costsOf(settings)) : named;
   if (settings.noiseCorrection === 'none') return reward;
   if (!noise)
@@ -33,8 +34,9 @@ export function makeReward(settings: TrainSettings, { counts, noiseRates: noise 
 }
 
 function byName(
-  { reward, kappa, rewardCap, rewardFloor, rewardPower, rewardOffset }: TrainSettings,
+  { reward, kappa, rewardCap, rewardFloor, rewardPower, rewardTemper, rewardOffset }: TrainSettings,
   classWeights: readonly [number, number],
+  noise: NoiseFacts | undefined,
 ): BinaryReward {
   const common = { kappa, classWeights };
   const capped = { ...common, cap: rewardCap ?? Number.POSITIVE_INFINITY };
@@ -55,9 +57,20 @@ function byName(
       return marginFloor({ ...common, floor: rewardFloor });
     case 'power':
       return power({ ...common, exponent: rewardPower });
+    case 'tempered':
+      return tempered({ ...common, q: rewardTemper ?? temperOf(noise) });
     case 'log-score':
       return logScore({ ...capped, offset: rewardOffset });
   }
+}
+
+/**
+ * q = 2 (e₀ + e₁), from 0.05 to 1: clean labels keep the logarithm, and where half of what they could tell is lost the
+ * reward is bounded as `prob` is. A rule of our own, from no paper.
+ */
+function temperOf(noise: NoiseFacts | undefined): number {
+  if (!noise) throw new OptionError('tsrl', '--noise-rates', 'given for --reward-temper noise', noise);
+  return Math.min(1, Math.max(0.05, 2 * (noise.falsePositive + noise.falseNegative)));
 }
 
 function priorOf(noisePrior: TrainSettings['noisePrior'], { prior }: NoiseFacts): number | 'policy' {

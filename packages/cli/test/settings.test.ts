@@ -275,11 +275,35 @@ describe('contradictions', () => {
     ],
     [
       { method: 'sft', loss: 'forward-corrected' },
-      '--noise-rates must be given for --noise-correction and for --loss forward-corrected; got null',
+      '--noise-rates must be given for --noise-correction, --loss forward-corrected, --labels posterior and --reward-temper noise; got null',
     ],
     [
       { method: 'sft', noiseRates: [0.1, 0.1] },
-      '--noise-rates must be used, by --noise-correction or by --loss forward-corrected, or left away; got [0.1,0.1]',
+      '--noise-rates must be used, by --noise-correction, --loss forward-corrected, --labels posterior or --reward-temper noise, or left away; got [0.1,0.1]',
+    ],
+    [
+      { method: 'binary-ppo', reward: 'tempered', rewardTemper: null },
+      '--noise-rates must be given for --noise-correction, --loss forward-corrected, --labels posterior and --reward-temper noise; got null',
+    ],
+    [
+      { method: 'binary-ppo', reward: 'tempered', rewardTemper: 0.3, noiseRates: [0.1, 0.1] },
+      '--noise-rates must be used, by --noise-correction, --loss forward-corrected, --labels posterior or --reward-temper noise, or left away; got [0.1,0.1]',
+    ],
+    [
+      { method: 'binary-ppo', rewardTemper: 0.3 },
+      '--reward-temper must be left away with --reward log-complement: it belongs to --reward tempered; got 0.3',
+    ],
+    [
+      { method: 'bco', labels: 'posterior' },
+      '--labels must be left away with --method bco: it belongs to --method sft or binary-ppo; got "posterior"',
+    ],
+    [
+      { method: 'sft', labels: 'posterior', noiseRates: [0.1, 0.2] },
+      '--noise-rates must be confident with --labels posterior, which needs the cross-validation too; got [0.1,0.2]',
+    ],
+    [
+      { method: 'binary-ppo', labels: 'posterior', noiseCorrection: 'backward', noiseRates: 'confident' },
+      '--labels must be observed with --noise-correction or --loss forward-corrected, which correct for wrong labels already; got "posterior"',
     ],
     [
       { method: 'binary-ppo', noiseCorrection: 'backward', noiseRates: [0.5, 0.5] },

@@ -31,7 +31,8 @@ const config = {
 };
 type Config = typeof config;
 
-const RUNS = 2 * 2 * 3 * (2 + 2);
+const LISTS = 2 * 2;
+const RUNS = 2 * 2 * 3 * (2 + 2) + LISTS;
 const CELLS = 2 * 2 * 3 * 2;
 
 function command(out: string, from: object = config, ...more: (string | number)[]): (string | number)[] {
@@ -50,7 +51,7 @@ const files = (out: string, folder: string): string[] =>
         .sort()
     : [];
 
-/** Every result without what no two runs share: the times. */
+/** Every result without what no two runs share: the times; and the lists of suspects. */
 function results(out: string): Record<string, unknown> {
   const all = ['cells', 'tuning'].flatMap((folder) =>
     files(out, folder).map((name): [string, unknown] => {
@@ -58,7 +59,10 @@ function results(out: string): Record<string, unknown> {
       return [`${folder}/${name}`, rest];
     }),
   );
-  return Object.fromEntries(all);
+  return {
+    ...Object.fromEntries(all),
+    suspects: existsSync(at(out, 'suspects.json')) && readJson(at(out, 'suspects.json')),
+  };
 }
 
 let undisturbed: Record<string, unknown>;
@@ -84,8 +88,23 @@ describe('a study', { timeout: 120_000 }, () => {
     expect(first.stderr).toContain(`${CELLS} of ${CELLS} cells are in ${at('whole', 'cells')}\n`);
     expect(first.stderr).toMatch(new RegExp(`^small ${RUNS}/${RUNS} runs .*${CELLS}/${CELLS} cells`, 'm'));
     expect(files('whole', 'cells')).toHaveLength(CELLS);
-    expect(files('whole', 'tuning')).toHaveLength(RUNS - CELLS);
+    expect(files('whole', 'tuning')).toHaveLength(RUNS - CELLS - LISTS);
     expect(files('whole', 'cells')[0]).toBe(join('a', 'flips', 'ppo', '1.json'));
+  });
+
+  test('lists suspects where labels were flipped, once for all methods', () => {
+    type Lists = { dataset: string; damage: string; seed: number; listed: number; flipped: number }[];
+    const lists = readJson(at('whole', 'suspects.json')) as unknown as Lists;
+    const places = lists.map(({ dataset, damage, seed }) => `${dataset}/${damage}/${seed}`);
+    expect(places).toEqual(['a/flips/1', 'a/flips/2', 'b/flips/1', 'b/flips/2']);
+    for (const { dataset, seed, listed, flipped } of lists) {
+      const { data } = readJson(at('whole', 'cells', dataset, 'flips', 'sft', `${seed}.json`)) as {
+        data: { train: number; flipped: number };
+      };
+      expect(listed).toBeLessThanOrEqual(Math.min(100, data.train));
+      expect(flipped).toBeLessThanOrEqual(Math.min(listed, data.flipped));
+    }
+    expect(lists.reduce((sum, { flipped }) => sum + flipped, 0)).toBeGreaterThan(0);
   });
 
   test('each cell has the candidate that did best on the tuning seeds', () => {
@@ -204,9 +223,11 @@ describe('a study', { timeout: 120_000 }, () => {
 
   test('that is finished stays what it is', async () => {
     const before = hashes(at('whole', 'cells'));
+    const listed = statSync(at('whole', 'suspects.json')).mtimeMs;
     const ended = await run('whole');
     expect(ended).toMatchObject({ code: 0 });
     expect(hashes(at('whole', 'cells'))).toEqual(before);
+    expect(statSync(at('whole', 'suspects.json')).mtimeMs).toBe(listed);
   });
 });
 

@@ -71,8 +71,17 @@ interface Rule {
   readonly expected: (nameOf: (key: string) => string) => string;
 }
 
-const needsRates = ({ noiseCorrection, loss }: TrainSettings): boolean =>
+const corrected = ({ noiseCorrection, loss }: TrainSettings): boolean =>
   noiseCorrection !== 'none' || loss === 'forward-corrected';
+
+const needsRates = (settings: TrainSettings): boolean =>
+  corrected(settings) ||
+  settings.labels === 'posterior' ||
+  (settings.reward === 'tempered' && settings.rewardTemper === null);
+
+/** What reads the rates. */
+const readers = (name: (key: string) => string, and: string): string =>
+  `${name('noiseCorrection')}, ${name('loss')} forward-corrected, ${name('labels')} posterior ${and} ${name('rewardTemper')} noise`;
 
 const RULES: readonly Rule[] = [
   {
@@ -93,12 +102,23 @@ const RULES: readonly Rule[] = [
   {
     when: (settings) => needsRates(settings) && settings.noiseRates === null,
     key: 'noiseRates',
-    expected: (name) => `given for ${name('noiseCorrection')} and for ${name('loss')} forward-corrected`,
+    expected: (name) => `given for ${readers(name, 'and')}`,
   },
   {
     when: (settings) => settings.noiseRates !== null && !needsRates(settings),
     key: 'noiseRates',
-    expected: (name) => `used, by ${name('noiseCorrection')} or by ${name('loss')} forward-corrected, or left away`,
+    expected: (name) => `used, by ${readers(name, 'or')}, or left away`,
+  },
+  {
+    when: (settings) => settings.labels === 'posterior' && corrected(settings),
+    key: 'labels',
+    expected: (name) =>
+      `observed with ${name('noiseCorrection')} or ${name('loss')} forward-corrected, which correct for wrong labels already`,
+  },
+  {
+    when: ({ labels, noiseRates }) => labels === 'posterior' && noiseRates !== 'confident',
+    key: 'noiseRates',
+    expected: (name) => `confident with ${name('labels')} posterior, which needs the cross-validation too`,
   },
   {
     when: ({ noiseRates }) => Array.isArray(noiseRates) && noiseRates[0] + noiseRates[1] >= 1,

@@ -251,6 +251,7 @@ export const fields = {
       margin: '|2p − 1|: nothing where undecided, and so never begins there',
       'margin-floor': 'the same from --reward-floor on',
       power: 'p to the power of --reward-power',
+      tempered: 'from log-complement to prob, by --reward-temper',
       'log-score': 'log p of the label, less --reward-offset for the other class',
       printed: 'log p, as the paper prints it: earns most for the wrong class; a control',
     },
@@ -292,6 +293,16 @@ export const fields = {
     help: '0 is constant, 1 is prob',
     default: 2,
     needs: { reward: ['power'] },
+  },
+  rewardTemper: {
+    kind: 'number',
+    above: 0,
+    max: 1,
+    none: 'noise',
+    group: 'reward',
+    help: 'towards 0 is log-complement, 1 is prob; noise is twice the sum of --noise-rates, from 0.05 to 1',
+    default: 0.5,
+    needs: { reward: ['tempered'] },
   },
   rewardOffset: {
     kind: 'number',
@@ -501,6 +512,17 @@ export const fields = {
     group: 'noise',
     help: 'share of wrong labels among true 0, and among true 1: two numbers, or a word',
     default: null,
+  },
+  labels: {
+    kind: 'choice',
+    of: {
+      observed: 'the labels as they are',
+      posterior: 'what they and cross-validation make of the true label, by --noise-rates: between 0 and 1',
+    },
+    group: 'noise',
+    help: 'what is learned',
+    default: 'observed',
+    needs: { method: ['sft', 'binary-ppo'] },
   },
   noiseCorrection: {
     kind: 'choice',

@@ -9,14 +9,16 @@ export interface Progress {
 }
 
 /** A run as it is shown. */
-export interface Running extends Pick<RunTask, 'purpose' | 'seed'> {
+export interface Running {
+  readonly purpose: RunTask['purpose'] | 'suspects';
+  readonly seed: number;
   readonly dataset: string;
   readonly damage: string;
   readonly method: string;
 }
 
 export interface Totals {
-  /** Tuning runs and cells. */
+  /** Tuning runs, cells, and lists of suspects. */
   readonly runs: number;
   readonly cells: number;
   /** Of them, what an earlier session has done. */

@@ -11,11 +11,13 @@ import { packBits } from './cell-result.js';
 import { computeFeatures } from './compute-features.js';
 import { type Dataset, type DatasetSource, loadDataset } from './datasets.js';
 import type { FeatureModel } from './features.js';
+import type { SuspectsAnswer, SuspectsTask } from './judge-labels.js';
 import { bestCandidate, type Candidate, type Group, inputsOf, planGroups } from './plan.js';
 import { type Running, showProgress, type Totals } from './progress.js';
 import { type CellAnswer, isFrozen, type RunAnswer, type RunTask, type TuningAnswer } from './run.js';
 import type { StudyConfig } from './study-config.js';
 import { type StudyFiles, studyFiles, type TuningResult } from './study-files.js';
+import { flippedPlaces, hasVectors, type Listing, placeOf, type SuspectLists, suspectLists } from './suspect-lists.js';
 import { type Outcome, onThreads } from './threads.js';
 
 export interface StudyOptions {
@@ -74,7 +76,9 @@ export async function runStudy(options: StudyOptions, screen: Screen): Promise<S
   if (before === undefined) return { stopped: 'features', cells, finished: 0, failed: 0 };
   await everything.files.writeHeader(headerOf(everything));
   await tellOthers(everything, screen);
-  const stopped = await runAll(everything, before, screen);
+  const lists = await suspectLists(everything.files, listings(everything));
+  const stopped = await runAll(everything, before, lists, screen);
+  for (const problem of lists.problems) screen.say(problem);
   return { stopped, cells, finished: before.finished, failed: before.failed };
 }
 
@@ -222,8 +226,31 @@ async function look(study: Study): Promise<Found> {
   return found;
 }
 
+/** Every list of suspects that the study has: of each place where labels are flipped, for each seed. */
+function listings(study: Study): Listing[] {
+  const { config, out, sources, datasets } = study;
+  return flippedPlaces(study.groups).flatMap((group) => {
+    const { dataset, damage, damaged, source } = group;
+    const { fingerprint } = datasets.get(source) as Dataset;
+    const model = modelOf(study, group);
+    const frozen = hasVectors(group);
+    return config.seeds.map((seed): Listing => {
+      const inputs = {
+        dataset: fingerprint,
+        model: frozen ? { fingerprint: model.fingerprint, maxLength: model.maxLength } : null,
+        damage: { ...damaged } as Json,
+        seed,
+      };
+      const from = sources.get(source) as DatasetSource;
+      const task: SuspectsTask = { kind: 'suspects', source: from, fingerprint, damaged, seed, out, model, frozen };
+      return { purpose: 'suspects', dataset, damage, method: 'suspects', seed, inputs, task };
+    });
+  });
+}
+
 /** A run that is to be done, and where it belongs. */
 interface Planned extends Running {
+  readonly purpose: RunTask['purpose'];
   readonly group: Group;
   readonly candidate: Candidate;
   /** Of a tuning run: its place in the table of what is known. */
@@ -231,14 +258,14 @@ interface Planned extends Running {
   readonly task: RunTask;
 }
 
-async function runAll(study: Study, found: Found, screen: Screen): Promise<'done' | 'aborted'> {
+async function runAll(study: Study, found: Found, lists: SuspectLists, screen: Screen): Promise<'done' | 'aborted'> {
   const { files, groups, config, script } = study;
-  const progress = showProgress(screen, config.name, totalsOf(study, found));
+  const progress = showProgress(screen, config.name, totalsOf(study, found, lists));
   /** In the order of the plan, but for cells whose tuning has just ended: they come first. */
-  const waiting: Planned[] = [];
+  const waiting: (Planned | Listing)[] = [];
   const urgent: Planned[] = [];
   let next = 0;
-  const running = new Map<RunTask, Planned>();
+  const running = new Map<RunTask | SuspectsTask, Planned | Listing>();
 
   const fail = async (run: Running, group: Group, error: string): Promise<void> => {
     const { dataset, damage, method, seed } = run;
@@ -288,13 +315,18 @@ async function runAll(study: Study, found: Found, screen: Screen): Promise<'done
     }
   };
 
+  const places = new Set<string>();
   for (const group of groups) {
+    // Before the runs of the same place: they read the same things, and some ask the same judge.
+    const place = placeOf(group);
+    if (!places.has(place)) waiting.push(...lists.left.filter((listing) => placeOf(listing) === place));
+    places.add(place);
     const missing = tuningLeft(study, found, group);
     const runs = missing.map(([c, s]) => planned(study, group, c, config.tuning.seeds[s] as number, [c, s]));
     waiting.push(...(runs.length > 0 ? runs : await cellsOf(group)));
   }
   try {
-    return await onThreads<RunTask, RunAnswer>({
+    return await onThreads<RunTask | SuspectsTask, RunAnswer | SuspectsAnswer>({
       threads: study.threads,
       script,
       data: null,
@@ -306,9 +338,11 @@ async function runAll(study: Study, found: Found, screen: Screen): Promise<'done
         return run.task;
       },
       async done(task, outcome) {
-        const run = running.get(task) as Planned;
+        const run = running.get(task) as Planned | Listing;
         running.delete(task);
-        await take(run, outcome);
+        if (run.purpose !== 'suspects') return take(run, outcome as Outcome<RunAnswer>);
+        await lists.take(run, outcome as Outcome<SuspectsAnswer>);
+        progress.ended(run);
       },
       signal: study.signal,
     });
@@ -354,17 +388,18 @@ function tuningLeft(study: Study, found: Found, group: Group): [candidate: numbe
   );
 }
 
-function totalsOf(study: Study, found: Found): Totals {
+function totalsOf(study: Study, found: Found, lists: SuspectLists): Totals {
   const { groups, config } = study;
   const cells = groups.length * config.seeds.length;
   const tunings = groups.filter(({ candidates }) => candidates.length > 1);
-  const runs = cells + tunings.reduce((sum, { candidates }) => sum + candidates.length * config.tuning.seeds.length, 0);
+  const tuningRuns = tunings.reduce((sum, { candidates }) => sum + candidates.length * config.tuning.seeds.length, 0);
+  const runs = cells + tuningRuns + flippedPlaces(groups).length * config.seeds.length;
   const left = groups.map((group) => [seedsLeft(study, found, group).length, tuningLeft(study, found, group).length]);
   const [cellsLeft, tuningsLeft] = [0, 1].map((i) => left.reduce((sum, both) => sum + (both[i] as number), 0));
   return {
     runs,
     cells,
-    runsDone: runs - (cellsLeft as number) - (tuningsLeft as number),
+    runsDone: runs - (cellsLeft as number) - (tuningsLeft as number) - lists.left.length,
     cellsDone: cells - (cellsLeft as number),
   };
 }

@@ -1,36 +1,37 @@
-import { createRng, DataError, type Json, type Rng, StateError, show } from '@tsrl/core';
-import type { LabelledText } from '@tsrl/data';
+import { createRng, type Json, type Rng } from '@tsrl/core';
 import { fitTextClassifier, textClassifier } from '@tsrl/linear';
 import { featurePolicy, type TextPolicy } from '@tsrl/policies';
 import { readModelDirectory } from '@tsrl/policies/node';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import type { Examples } from '@tsrl/training';
-import { labelQuality } from '../label-quality.js';
 import { learn } from '../learn.js';
-import type { NoiseFacts } from '../make-method.js';
 import { calibratedPolicy } from '../make-policy.js';
-import { type Damage, damageAndSplit, tokenizeRun } from '../prepare-data.js';
+import { tokenizeRun } from '../prepare-data.js';
 import { completeSettings, type GivenSettings, type TrainSettings } from '../settings/index.js';
 import { type Measured, measure, type ScoredLabels } from './cell-result.js';
-import { type Dataset, type DatasetSource, loadDataset } from './datasets.js';
-import { type FeatureModel, type Features, readBothParts } from './features.js';
+import type { Dataset } from './datasets.js';
+import type { Features } from './features.js';
+import { noiseOf } from './judge-labels.js';
 import type { RunSettings } from './plan.js';
+import {
+  type DataTask,
+  datasetOf,
+  featuresOf,
+  isFlipped,
+  type LearningRows,
+  labelsOf,
+  learningRows,
+  numbered,
+  type Row,
+} from './run-data.js';
 
 /** One run: a method on a data set with a damage and a seed. */
-export interface RunTask {
+export interface RunTask extends DataTask {
   readonly kind: 'run';
   /** A tuning run sees no test text; a cell is tested. */
   readonly purpose: 'tuning' | 'cell';
-  readonly source: DatasetSource;
-  /** Of the data set, as the study began. */
-  readonly fingerprint: string;
-  readonly damaged: Damage;
   /** With the values that are tuned. */
   readonly settings: RunSettings;
-  readonly seed: number;
-  /** Where vectors are kept. */
-  readonly out: string;
-  readonly model: FeatureModel;
 }
 
 /** What a run answers. */
@@ -48,15 +49,8 @@ export interface CellAnswer {
   readonly measured: Measured;
 }
 
-/** A text and its place in the data set. */
-interface Row extends LabelledText {
-  readonly row: number;
-}
-
-/** The data of a run; the same for every method, and a function of data set, damage and seed alone. */
-interface RunRows {
-  readonly train: readonly Row[];
-  readonly validation: readonly Row[];
+/** The data of a run. */
+interface RunRows extends LearningRows {
   /** Of a tuning run the validation split: what is not read cannot be looked at. */
   readonly test: readonly Row[];
 }
@@ -85,7 +79,7 @@ export async function doRun(task: RunTask): Promise<RunAnswer> {
   if (task.purpose === 'tuning') {
     return { purpose: 'tuning', score: measure(validation, validation).half.balancedAccuracy, seconds };
   }
-  const flipped = rows.train.filter(({ row, label }) => dataset.train[row]?.label !== label).length;
+  const flipped = rows.train.filter((row) => isFlipped(row, dataset)).length;
   const data = {
     train: rows.train.length,
     positives: positivesOf(rows.train),
@@ -96,13 +90,10 @@ export async function doRun(task: RunTask): Promise<RunAnswer> {
   return { purpose: 'cell', measured: { settings, steps, seconds, data, ...measure(validation, test), curve } };
 }
 
-function rowsOf({ purpose, damaged }: RunTask, { train, test }: Dataset, rng: Rng): RunRows {
-  const numbered = (texts: readonly LabelledText[], first: number): Row[] =>
-    texts.map((text, i) => ({ ...text, row: first + i }));
-  // Labels change and texts are left out; whatever else an example holds stays with it.
-  const damagedRows = damageAndSplit(numbered(train, 0), undefined, damaged, rng) as unknown as Omit<RunRows, 'test'>;
-  const held = purpose === 'tuning' ? damagedRows.validation : numbered(test, train.length);
-  return { train: damagedRows.train, validation: damagedRows.validation, test: held };
+function rowsOf(task: RunTask, dataset: Dataset, rng: Rng): RunRows {
+  const rows = learningRows(task, dataset, rng);
+  const test = task.purpose === 'tuning' ? rows.validation : numbered(dataset.test, dataset.train.length);
+  return { train: rows.train, validation: rows.validation, test };
 }
 
 async function gradient(
@@ -119,11 +110,13 @@ async function gradient(
       { ...given, ...task.damaged, seed: task.seed, threads: 1, backend: 'wasm' },
       { parameters, minorityShare: Math.min(share, 1 - share) },
     );
-  const { policy, settings, examples, dispose } = isFrozen(given)
-    ? await onFeatures(await featuresOf(task, dataset), complete(0), rows, share, rng)
+  const features = isFrozen(given) ? await featuresOf(task, dataset) : undefined;
+  const { policy, settings, examples, dispose } = features
+    ? await onFeatures(features, complete(0), rows, share, rng)
     : await onTexts(task, complete, rows, share, rng);
   try {
-    const learned = await learn({ settings, examples, policy, noiseRates: await noiseOf(settings, task, rows.train) });
+    const noiseRates = await noiseOf(settings, task, rows.train, features);
+    const learned = await learn({ settings, examples, policy, noiseRates });
     const { validationLogits, testLogits, steps, history } = learned;
     return {
       settings: settings as unknown as Json,
@@ -201,21 +194,6 @@ async function onTexts(
   }
 }
 
-/**
- * Rates of wrong labels, where the settings ask to estimate them: from the words of the damaged training texts, as
- * `tsrl train` does. They depend on data, damage and seed alone; methods that ask for them follow each other.
- */
-function noiseOf({ noiseRates }: TrainSettings, task: RunTask, train: readonly Row[]): Promise<NoiseFacts> | undefined {
-  if (noiseRates === null || Array.isArray(noiseRates)) return undefined;
-  if (noiseRates !== 'confident') throw new StateError('tsrl study', `has no trusted labels for ${show(noiseRates)}`);
-  const { fingerprint, damaged, seed } = task;
-  return estimates(JSON.stringify([fingerprint, damaged, seed]), async () => {
-    const { rates } = labelQuality(train, createRng(seed).fork('folds'));
-    if (typeof rates !== 'string') return rates;
-    throw new DataError(task.source.name, `noiseRates confident finds no rates: ${rates}`);
-  });
-}
-
 function linear(settings: Extract<RunSettings, { method: 'tfidf' }>, { train, validation, test }: RunRows): Result {
   const { classWeights, inverseRegularization = 1 } = settings;
   const model = fitTextClassifier(
@@ -242,31 +220,4 @@ function boundedLogit(probability: number): number {
   return Math.log(p) - Math.log1p(-p);
 }
 
-const labelsOf = (rows: readonly Row[]): Float64Array => Float64Array.from(rows, ({ label }) => label);
 const positivesOf = (rows: readonly Row[]): number => rows.reduce((sum, { label }) => sum + label, 0);
-
-/** The last few things that were read, by what they are: runs of one data set follow each other. */
-function remembering<T>(most: number): (key: string, read: () => Promise<T>) => Promise<T> {
-  const kept = new Map<string, T>();
-  return async (key, read) => {
-    const known = kept.get(key) ?? (await read());
-    kept.delete(key);
-    kept.set(key, known);
-    for (const old of kept.keys()) if (kept.size > most) kept.delete(old);
-    return known;
-  };
-}
-
-const estimates = remembering<NoiseFacts>(64);
-const datasets = remembering<Dataset>(2);
-const vectors = remembering<Features>(2);
-
-async function datasetOf({ source, fingerprint }: RunTask): Promise<Dataset> {
-  const dataset = await datasets(JSON.stringify([source, fingerprint]), () => loadDataset(source));
-  if (dataset.fingerprint === fingerprint) return dataset;
-  throw new StateError('tsrl study', `the texts of ${source.name} have changed since the study began`);
-}
-
-function featuresOf({ out, model, fingerprint }: RunTask, dataset: Dataset): Promise<Features> {
-  return vectors(JSON.stringify([out, model, fingerprint]), () => readBothParts(out, model, dataset));
-}

@@ -20,6 +20,17 @@ export type TuningResult = {
   readonly seed: number;
 } & ({ readonly score: number; readonly seconds: number } | { readonly error: string });
 
+/** How many of the most suspicious labels had been flipped on purpose, of one data set, damage and seed. */
+export interface SuspectList {
+  readonly dataset: string;
+  readonly damage: string;
+  readonly seed: number;
+  readonly listed: number;
+  readonly flipped: number;
+  /** What it was made of. */
+  readonly inputs: Json;
+}
+
 /** The files of a study. */
 export interface StudyFiles {
   cell(place: Place, seed: number): string;
@@ -30,6 +41,9 @@ export interface StudyFiles {
   writeCell(cell: CellResult | FailedCell): Promise<void>;
   writeTuning(place: Place, result: TuningResult): Promise<void>;
   writeHeader(header: Json): Promise<void>;
+  readSuspects(): Promise<SuspectList[]>;
+  /** All of them, in the place of those that were there; one call after the other. */
+  writeSuspects(lists: readonly SuspectList[]): Promise<void>;
   /** Every cell that is there, finished or failed, as DATASET/DAMAGE/METHOD/SEED. */
   listCells(): Promise<string[]>;
 }
@@ -42,6 +56,7 @@ export function studyFiles(out: string): StudyFiles {
     const values = Object.entries(candidate).map(([name, value]) => `${name}=${value}`);
     return join(folder('tuning', place), `${values.join(',')},seed=${seed}.json`);
   };
+  const suspects = join(out, 'suspects.json');
   return {
     cell,
     tuning,
@@ -58,6 +73,8 @@ export function studyFiles(out: string): StudyFiles {
     },
     writeTuning: (place, result) => writeFileAtomically(tuning(place, result.candidate, result.seed), json(result)),
     writeHeader: (header) => writeFileAtomically(join(out, 'study.json'), json(header)),
+    readSuspects: async () => ((await readJson(suspects)) ?? []) as SuspectList[],
+    writeSuspects: (lists) => writeFileAtomically(suspects, json(lists)),
     async listCells() {
       const names = await readdir(join(out, 'cells'), { recursive: true }).catch(() => []);
       const cells = names.map((name) => /^(.+[\\/]\d+)(\.failed)?\.json$/.exec(name)?.[1]?.replaceAll('\\', '/'));

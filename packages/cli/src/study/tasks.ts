@@ -3,19 +3,31 @@ import { type LanguageModel, textFeatures } from '@tsrl/policies';
 import { readModelDirectory } from '@tsrl/policies/node';
 import { useBackend } from '@tsrl/tensor';
 import type { FeatureAnswer, FeatureTask } from './compute-features.js';
+import { listSuspects, type SuspectsAnswer, type SuspectsTask } from './judge-labels.js';
 import { doRun, type RunAnswer, type RunTask } from './run.js';
 import type { Outcome } from './threads.js';
 
 /** What a thread of a study is asked. */
-export type StudyTask = FeatureTask | RunTask;
+export type StudyTask = FeatureTask | RunTask | SuspectsTask;
 
 /** Does a task; what goes wrong is an outcome like others. */
-export async function doTask(task: StudyTask): Promise<Outcome<FeatureAnswer | RunAnswer>> {
+export async function doTask(task: StudyTask): Promise<Outcome<FeatureAnswer | RunAnswer | SuspectsAnswer>> {
   try {
     await start();
-    return { answer: task.kind === 'features' ? await features(task) : await doRun(task) };
+    return { answer: await answer(task) };
   } catch (error) {
     return { problem: (error as Error).message };
+  }
+}
+
+function answer(task: StudyTask): Promise<FeatureAnswer | RunAnswer | SuspectsAnswer> {
+  switch (task.kind) {
+    case 'features':
+      return features(task);
+    case 'run':
+      return doRun(task);
+    case 'suspects':
+      return listSuspects(task);
   }
 }
 
