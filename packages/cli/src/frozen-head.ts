@@ -1,16 +1,10 @@
-import {
-  type FeaturePolicy,
-  type Features,
-  featurePolicy,
-  headWeights,
-  sequenceFeatures,
-  type TextPolicy,
-} from '@tsrl/policies';
+import { type FeaturePolicy, type Features, featurePolicy, headWeights, type TextPolicy } from '@tsrl/policies';
 import type { Examples } from '@tsrl/training';
 import type { TextVectors } from './label-quality.js';
 import type { RunExamples } from './prepare-data.js';
 import type { Screen } from './screen.js';
 import { type FeatureFile, readFeatures, writeFeatures } from './study/features.js';
+import { sequenceVectors, type VectorsOptions } from './vectors.js';
 
 /** A head that trains over vectors of its texts, which the frozen model has computed once. */
 export interface FrozenHead {
@@ -27,19 +21,25 @@ export interface FrozenHead {
   dispose(): void;
 }
 
+/** Where the vectors are kept, and how they are computed. */
+export interface FrozenHeadOptions extends FeatureFile, Pick<VectorsOptions, 'threads' | 'backend' | 'signal'> {}
+
 /**
- * Reads every text once, showing how far it is, and puts the head of a policy over the vectors. They are kept in a file,
- * so that a run that is resumed reads nothing again.
+ * Reads every text once, on threads, showing how far it is, and puts the head of a policy over the vectors. They are kept
+ * in a file, so that a run that is resumed reads nothing again.
+ *
+ * @returns `undefined` when it was interrupted while it read
  */
 export async function frozenHead(
   policy: TextPolicy,
   examples: RunExamples,
-  place: FeatureFile,
+  options: FrozenHeadOptions,
   screen: Screen,
-): Promise<FrozenHead> {
+): Promise<FrozenHead | undefined> {
   const sequences = [examples.train, examples.validation, examples.test].flatMap((part) => part.sequences);
   const started = performance.now();
-  const features = (await readFeatures(place)) ?? (await computeFeatures(policy, sequences, place, screen));
+  const features = (await readFeatures(options)) ?? (await computeFeatures(policy, sequences, options, screen));
+  if (!features) return undefined;
   const { data, columns } = features;
   const over = featurePolicy(features, {
     valueHead: policy.form.valueHead,
@@ -74,14 +74,14 @@ export async function frozenHead(
 async function computeFeatures(
   { language }: TextPolicy,
   sequences: readonly Int32Array[],
-  place: FeatureFile,
+  { file, fingerprint, ...how }: FrozenHeadOptions,
   screen: Screen,
-): Promise<Features> {
+): Promise<Features | undefined> {
   screen.bar('reading', sequences.length, 0, 'texts');
-  const data = await sequenceFeatures(language, sequences, {
-    onProgress: (done) => screen.move(done, 'each once, for the model stays as it is'),
-  }).finally(() => screen.end());
+  const onProgress = (done: number): void => screen.move(done, 'each once, for the model stays as it is');
+  const data = await sequenceVectors(language, sequences, { ...how, onProgress }).finally(() => screen.end());
+  if (!data) return undefined;
   const features = { data, rows: sequences.length, columns: data.length / sequences.length };
-  await writeFeatures(place, features);
+  await writeFeatures({ file, fingerprint }, features);
   return features;
 }

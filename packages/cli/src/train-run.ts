@@ -53,8 +53,10 @@ export type RunOutcome = ReportRun | 'interrupted';
 export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
   const { policy, settings, backend, directory, examples } = run;
   if (settings.policy === 'head' && settings.trainable === 'head') {
-    const place = { file: directory.vectors, fingerprint: shortHash(JSON.stringify(run.configuration)) };
-    const frozen = await frozenHead(policy, examples, place, screen);
+    const fingerprint = shortHash(JSON.stringify(run.configuration));
+    const how = { threads: settings.threads, backend, signal: run.signal };
+    const frozen = await frozenHead(policy, examples, { file: directory.vectors, fingerprint, ...how }, screen);
+    if (!frozen) return 'interrupted';
     try {
       return await trainAndTest(run, screen, frozen);
     } finally {
@@ -67,12 +69,15 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
     return await trainAndTest(run, screen, { policy, examples, pool });
   } catch (error) {
     if (!(error instanceof WorkerError)) throw error;
-    const from = existsSync(directory.checkpoint) ? directory.checkpoint : 'the start';
-    throw new WorkerError(`${error.problem}; the same command with --resume goes on from ${from}`);
+    throw new WorkerError(`${error.problem}; the same command with --resume goes on from ${beginning(directory)}`);
   } finally {
     await pool?.close();
   }
 }
+
+/** Where the run would go on. */
+export const beginning = ({ checkpoint }: Pick<RunDirectory, 'checkpoint'>): string =>
+  existsSync(checkpoint) ? checkpoint : 'the start';
 
 /** What trains: the policy itself, with threads, or its head alone. */
 type Learner = Pick<LearnOptions, 'policy' | 'examples' | 'pool'> &

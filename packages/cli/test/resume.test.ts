@@ -199,4 +199,27 @@ describe('a run interrupted with SIGINT', { timeout: 120_000 }, () => {
     await finish(args);
     expect(essence(name)).toEqual(undisturbed['binary-ppo']!.essence);
   });
+
+  test('while vectors are computed, ends at once; any number of threads computes the same', async () => {
+    writeTexts(at('many.jsonl'), 3000, 3);
+    const data = ['--train', at('many.jsonl'), '--test', join(folder, 'test.jsonl')];
+    for (const threads of [1, 2]) {
+      const name = `reading on ${threads}`;
+      const args = ['train', '--method', 'sft', '--trainable', 'head', ...data, ...common, '--threads', threads];
+      args.push('--epochs', 1, '--out', out(name));
+      const ended = await spawnTsrl(args, (child) => {
+        const look = (): void => {
+          if (child.exitCode !== null) return;
+          if (existsSync(join(out(name), 'config.json'))) child.kill('SIGINT');
+          else setTimeout(look, 1);
+        };
+        look();
+      });
+      expect(ended).toMatchObject({ code: 130, signal: null, stdout: '' });
+      expect(ended.stderr).toMatch(/\ninterrupted; the same command with --resume goes on from the start\n$/);
+      expect(readdirSync(out(name))).toEqual(['config.json']);
+      await finish(args);
+    }
+    expect(hashes(join(out('reading on 2'), 'model'))).toEqual(hashes(join(out('reading on 1'), 'model')));
+  });
 });

@@ -18,7 +18,7 @@ import {
 } from '../settings/index.js';
 import { count } from '../show-training.js';
 import { printResult } from '../tables.js';
-import { trainRun } from '../train-run.js';
+import { beginning, trainRun } from '../train-run.js';
 
 /** The options of `tsrl train` beside the settings. */
 export interface TrainArguments extends DataFiles {
@@ -107,7 +107,7 @@ export async function trainCommand(
   policy.dispose();
   language.model.dispose();
   if (outcome === 'interrupted') {
-    screen.say(`interrupted; the same command with --resume goes on from ${directory.checkpoint}`);
+    screen.say(`interrupted; the same command with --resume goes on from ${beginning(directory)}`);
     process.exitCode = 130;
     return;
   }
