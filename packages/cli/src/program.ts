@@ -62,6 +62,7 @@ function program(): Command {
     .showHelpAfterError('(tsrl --help, tsrl COMMAND --help)');
   const backend = new Option('--backend <name>', 'where to compute').choices(['auto', ...backendNames]).default('auto');
   const textColumn = new Option('--text-column <name>', 'column of the text (default: text)');
+  const base = new Option('--base <dir>', 'what adapters belong to, when it is no longer where it was');
   const share = TOKENS_PER_THREAD.toLocaleString('en');
   const scorers = new Option(
     '--threads <n>',
@@ -71,7 +72,7 @@ function program(): Command {
 
   tsrl
     .command('quickstart', { isDefault: false })
-    .description('Train SFT and BinaryPPO on a generated task with noisy, unbalanced labels, and compare them (2 min).')
+    .description('Train SFT and BinaryPPO on a generated task with noisy, unbalanced labels, and compare them.')
     .option('--seed <n>', 'seed of data, weights and order', number('--seed'), 1)
     .option('--out <dir>', 'where to write', 'runs/quickstart')
     .action((options) => interruptible((signal) => quickstartCommand(options, signal)));
@@ -104,6 +105,7 @@ function program(): Command {
     .command('predict')
     .description('Probability of class 1 for a text or a file of texts, as JSON lines.')
     .requiredOption('--model <dir>', 'the model of a run: DIR/model')
+    .addOption(base)
     .option('--text <text>', 'one text')
     .option('--data <file>', 'a file of texts: JSONL or CSV')
     .addOption(textColumn)
@@ -115,6 +117,7 @@ function program(): Command {
     .command('eval')
     .description('Metrics of a saved model on labelled texts, as JSON.')
     .requiredOption('--model <dir>', 'the model of a run: DIR/model')
+    .addOption(base)
     .requiredOption('--data <file>', 'labelled texts: JSONL or CSV')
     .addOption(textColumn)
     .addOption(labelColumn)

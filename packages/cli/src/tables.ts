@@ -1,3 +1,4 @@
+import type { Json } from '@tsrl/core';
 import type { BinaryMetrics } from '@tsrl/evaluation';
 import Table from 'cli-table3';
 import pc from 'picocolors';
@@ -35,21 +36,38 @@ try it   npx tsrl predict --model ${run.model} --text "..."
 const rounded = (x: number): number => Number(x.toPrecision(3));
 
 /** What was learned about the training data: its balance, its noise, its doubtful labels. */
-function aboutData({ data: { train }, labels }: RunResult, { suspects }: RunDirectory): string {
-  const share = (part: number): string => `${(100 * part).toFixed(1)} %`;
+function aboutData(result: RunResult, { suspects }: RunDirectory): string {
+  const { train } = result.data;
   const balance = `classes  ${train.positives} of ${train.examples} training texts are of class 1 (${share(train.positives / train.examples)})`;
-  if (!labels) return `${balance}\nnoise    not estimated: too few texts, or none with words\nsuspects none listed\n`;
-  const judge = labels.by === 'tf-idf' ? 'their words' : 'the vectors of the model';
-  const noise =
-    labels.falsePositive === null || labels.falseNegative === null
-      ? `noise    not to be told: the classes cannot be told apart by ${judge}`
-      : `noise    about ${share(labels.falsePositive)} of true 0 and ${share(labels.falseNegative)} of true 1 labelled wrong: an estimate, rather too high,\n         for texts that are hard to tell count too (${labels.folds}-fold cross-validation by ${judge})`;
+  const doubtful = result.labels?.suspects;
   const found =
-    labels.suspects === 0
-      ? 'suspects no label is contradicted'
-      : `suspects ${labels.suspects} labels to look at, the most doubtful first: ${suspects}`;
-  return `${balance}\n${noise}\n${found}\n`;
+    doubtful === undefined
+      ? 'suspects none listed'
+      : doubtful === 0
+        ? 'suspects no label is contradicted'
+        : `suspects ${doubtful} ${doubtful === 1 ? 'label' : 'labels'} to look at, the most doubtful first: ${suspects}`;
+  return `${balance}\nnoise    ${aboutNoise(result)}\n${found}\n`;
 }
+
+/** Trusted texts know the noise; cross-validation estimates it. */
+function aboutNoise({ configuration, labels }: RunResult): string {
+  const wrong = (ofZeros: number, ofOnes: number): string =>
+    `about ${share(ofZeros)} of true 0 and ${share(ofOnes)} of true 1 labelled wrong`;
+  const { noiseRates, estimatedNoise } = configuration as {
+    readonly noiseRates?: Json;
+    readonly estimatedNoise?: readonly [number, number];
+  };
+  if (noiseRates === 'trusted' && estimatedNoise) return `${wrong(...estimatedNoise)}, by the texts of --trusted`;
+  if (!labels) return 'not estimated: too few texts, or none with words';
+  const { by, folds, falsePositive, falseNegative } = labels;
+  const judge = by === 'tf-idf' ? 'their words' : 'the vectors of the model';
+  if (falsePositive === null || falseNegative === null) {
+    return `not to be told: the classes cannot be told apart by ${judge}`;
+  }
+  return `${wrong(falsePositive, falseNegative)}: an estimate, rather too high,\n         for texts that are hard to tell count too (${folds}-fold cross-validation by ${judge})`;
+}
+
+const share = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
 /** Several runs on one test set, and the best that is possible. */
 export function printComparison(runs: readonly ReportRun[], ceiling: Ceiling): void {

@@ -18,7 +18,7 @@ type ShareData =
       readonly facts: MethodFacts;
       readonly backend: BackendName;
     }
-  | { readonly directory: string; readonly backend: BackendName };
+  | { readonly directory: string; readonly base?: string | undefined; readonly backend: BackendName };
 
 type Files = ReadonlyMap<string, string | Uint8Array>;
 
@@ -51,6 +51,8 @@ export async function threadsOf(
 export interface ScoreSavedOptions {
   /** Where the policy was read from. */
   readonly directory: string;
+  /** And its adapters' base, where that has moved. */
+  readonly base?: string | undefined;
   readonly backend: BackendName;
   /** At most; fewer for a few tokens. */
   readonly threads: number;
@@ -60,12 +62,12 @@ export interface ScoreSavedOptions {
 export async function scoreSaved(
   policy: BinaryPolicy,
   sequences: readonly Int32Array[],
-  { directory, backend, threads: most }: ScoreSavedOptions,
+  { directory, base, backend, threads: most }: ScoreSavedOptions,
 ): Promise<Scored> {
   const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
   const threads = Math.min(most, Math.ceil(tokens / TOKENS_PER_THREAD));
   if (threads <= 1) return scoreExamples(policy, sequences);
-  const data: ShareData = { directory, backend };
+  const data: ShareData = { directory, base, backend };
   const pool = startScorers({ threads, script, data });
   return pool.scoreExamples(policy, sequences).finally(pool.close);
 }
@@ -75,7 +77,9 @@ export async function buildShare(data: unknown): Promise<{ policy: BinaryPolicy;
   const share = data as ShareData;
   enableProdMode();
   await useBackend(share.backend);
-  if ('directory' in share) return readPolicyDirectory(share.directory);
+  if ('directory' in share) {
+    return readPolicyDirectory(share.directory, share.base === undefined ? {} : { base: share.base });
+  }
   const { files, base = files, settings, facts } = share;
   const text = (from: Files, file: string) => ({ file, text: from.get(file) as string });
   const bytes = (from: Files, file: string) => ({ file, bytes: from.get(file) as Uint8Array });

@@ -1,12 +1,13 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRng } from '@tsrl/core';
 import { flipLabels, supportTriage } from '@tsrl/data';
 import { loadLabelledTexts } from '@tsrl/data/node';
+import { posteriorLabels } from '@tsrl/rewards';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { classWeightsOf, priorOf } from '../src/class-weights.ts';
 import { decide, scaled } from '../src/decision.ts';
-import { labelQuality, ratesFromTrusted } from '../src/label-quality.ts';
+import { crossValidate, labelQuality, qualityOf, ratesFromTrusted } from '../src/label-quality.ts';
 import { methodFacts } from '../src/learn.ts';
 import { makeReward } from '../src/make-reward.ts';
 import { completeSettings, type GivenSettings, type TrainSettings } from '../src/settings/index.ts';
@@ -141,6 +142,13 @@ describe('what is trained', () => {
     expect(alone).toContain('adapter_model.safetensors');
     expect(alone).not.toContain('model.safetensors');
     expect(resultOf(`adapters ${threads}`)['metrics']).toEqual(resultOf(`merged ${threads}`)['metrics']);
+
+    const moved = out(`moved ${threads}`);
+    renameSync(model, moved);
+    const saved = ['--model', join(out(`adapters ${threads}`), 'model'), '--data', testFile, '--threads', 1];
+    expect((await tsrl('eval', ...saved)).stderr).toMatch(/cannot be read: .+; where it is, the option base says\n$/);
+    const { stdout } = await tsrl('eval', ...saved, '--base', moved);
+    expect(JSON.parse(stdout)).toEqual({ metrics: resultOf(`adapters ${threads}`)['metrics'] });
   });
 
   test('--save adapters needs a model that stays where it is', async () => {
@@ -262,6 +270,16 @@ describe('weights and rewards', () => {
       [{ reward: 'margin-floor', rewardFloor: 0.5 }, 0.5 + 0.5 * 0.197375320225, -0.5 - 0.5 * 0.197375320225],
       [{ reward: 'power', rewardPower: 2 }, 0.598687660112 ** 2, -(0.401312339888 ** 2)],
       [{ reward: 'log-score', rewardOffset: 3 }, -0.5130152524, -3.5130152524],
+      [{ reward: 'tempered' }, 0.733015643526, -0.452501812457],
+      [{ reward: 'tempered', rewardTemper: 1 }, 0.598687660112, -0.401312339888],
+      // q = 2 (e₀ + e₁), held in [0.05, 1]
+      [{ reward: 'tempered', rewardTemper: null, noiseRates: [0.1, 0.15] }, 0.733015643526, -0.452501812457],
+      [{ reward: 'tempered', rewardTemper: null, noiseRates: [0.3, 0.4] }, 0.598687660112, -0.401312339888],
+      [
+        { reward: 'tempered', rewardTemper: null, noiseRates: [0.01, 0.01] },
+        20 * (1 - 0.401312339888 ** 0.05),
+        -20 * (1 - 0.598687660112 ** 0.05),
+      ],
       [{ reward: 'prob', kappa: 2 }, 2 * 0.598687660112, -2 * 0.401312339888],
       [{ reward: 'log-complement', rewardCap: 0.6 }, 0.6, -0.5130152524],
       [{ reward: 'constant', costFalseNegative: 5 }, 1, -5],
@@ -323,6 +341,49 @@ describe('what a run says of the labels', () => {
     expect(labelQuality(texts, createRng(1), blind).by).toBe('tf-idf');
   });
 
+  test('beliefs in labels: nearer to the truth than what was observed, by the rates of the noise and by estimated ones', () => {
+    const rates = { falsePositive: 0.05, falseNegative: 0.4 };
+    const noisy = flipLabels(texts, rates, createRng(6)).examples;
+    const seen = crossValidate(noisy, createRng(1));
+    const ones = noisy.filter(({ label }) => label === 1).length;
+    // Classes that counted alike make one probability too many for the rarer one; as they come, the mean is its share.
+    const mean = (of: Float64Array): number => of.reduce((sum, p) => sum + p, 0) / of.length;
+    expect(mean(seen.probabilities)).toBeCloseTo(ones / noisy.length, 1);
+    expect(mean(seen.alike)).toBeGreaterThan(mean(seen.probabilities) + 0.05);
+    const odds = (p: number): number => p / (1 - p);
+    const ratio = ones / (noisy.length - ones);
+    for (const i of [0, 7, 700]) {
+      expect(odds(seen.probabilities[i]!) / odds(seen.alike[i]!)).toBeCloseTo(ratio, 9);
+    }
+    const estimated = qualityOf(seen).rates as Exclude<ReturnType<typeof qualityOf>['rates'], string>;
+    expect(estimated.probabilities).toBe(seen.probabilities);
+    const far = (labels: ArrayLike<number>): number =>
+      texts.reduce((sum, { label }, i) => sum + Math.abs(label - labels[i]!), 0) / texts.length;
+    const observed = far(noisy.map(({ label }) => label));
+    expect(far(posteriorLabels(seen, rates))).toBeLessThan(0.9 * observed);
+    expect(far(posteriorLabels(seen, estimated))).toBeLessThan(observed);
+  });
+
+  test('beliefs are trained on where they are asked for, by sft and by binary-ppo', async () => {
+    writeFileSync(at('clean.jsonl'), texts.map((text) => `${JSON.stringify(text)}\n`).join(''));
+    const noisy = ['--train', at('clean.jsonl'), '--false-negative-noise', 0.3];
+    const believe = ['--labels', 'posterior', '--noise-rates', 'confident'];
+    for (const [start, name] of [
+      [sft, 'sft'],
+      [ppo, 'ppo'],
+    ] as const) {
+      await start(`${name} observed`, ...noisy);
+      await start(`${name} believed`, ...noisy, ...believe);
+      expect(weightsOf(`${name} believed`)).not.toBe(weightsOf(`${name} observed`));
+      const { configuration, data } = resultOf(`${name} believed`) as Record<string, Record<string, unknown>>;
+      expect(configuration).toMatchObject({
+        labels: 'posterior',
+        estimatedNoise: [expect.any(Number), expect.any(Number)],
+      });
+      expect(data).toEqual(resultOf(`${name} observed`)['data']);
+    }
+  });
+
   test('trusted texts: compared where they are training texts, judged where they are not', () => {
     const noisy = flipLabels(texts, { falsePositive: 0.1, falseNegative: 0.3 }, createRng(4)).examples;
     const rates = ratesFromTrusted(texts, noisy);
@@ -339,7 +400,10 @@ describe('what a run says of the labels', () => {
     const trusted = at('trusted.jsonl');
     writeTexts(trusted, 60, 1);
     const rates = ['--noise-correction', 'forward', '--loss', 'forward-corrected', '--label-noise', 0.2];
-    await ppo('trusted', ...rates, '--noise-rates', 'trusted', '--trusted', trusted);
+    const { stdout } = await ppo('trusted', ...rates, '--noise-rates', 'trusted', '--trusted', trusted);
+    expect(stdout).toMatch(
+      /^noise +about [\d.]+ % of true 0 and [\d.]+ % of true 1 labelled wrong, by the texts of --trusted$/m,
+    );
     const { estimatedNoise, noisePrior } = resultOf('trusted')['configuration'] as Record<string, number[] | string>;
     expect(noisePrior).toBe('estimated');
     for (const rate of estimatedNoise as number[]) expect(rate).toBeLessThan(0.5);

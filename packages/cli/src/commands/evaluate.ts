@@ -9,6 +9,7 @@ import { scoreSaved } from '../workers.js';
 
 export interface EvaluateArguments {
   readonly model: string;
+  readonly base?: string | undefined;
   readonly data: string;
   readonly textColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
@@ -18,14 +19,14 @@ export interface EvaluateArguments {
 
 /** Prints `{"metrics": {...}}` of a saved model on labelled data. */
 export async function evaluateCommand(args: EvaluateArguments): Promise<void> {
-  const { model, data, textColumn, labelColumn } = args;
+  const { model, base, data, textColumn, labelColumn } = args;
   const threads = threadCount(args.threads);
   const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
   const examples = await loadLabelledTexts(data, { ...columns, allowSingleClass: true });
   const backend = await useBackend(args.backend);
-  const { policy, settings } = await readSavedModel(model);
+  const { policy, settings } = await readSavedModel(model, base);
   const { sequences, labels } = tokenize((text, most) => policy.encode(text, most), examples, settings.maxLength);
-  const { logits } = await scoreSaved(policy, sequences, { directory: model, backend, threads });
+  const { logits } = await scoreSaved(policy, sequences, { directory: model, base, backend, threads });
   policy.dispose();
   policy.language.model.dispose();
   const metrics = binaryMetrics(

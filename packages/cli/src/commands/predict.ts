@@ -7,6 +7,7 @@ import { scoreSaved } from '../workers.js';
 
 export interface PredictArguments {
   readonly model: string;
+  readonly base?: string | undefined;
   readonly text?: string | undefined;
   readonly data?: string | undefined;
   readonly textColumn?: string | undefined;
@@ -16,7 +17,7 @@ export interface PredictArguments {
 
 /** Writes a JSON line per text: the text, the probability of class 1, and the class at the model's threshold. */
 export async function predictCommand(args: PredictArguments): Promise<void> {
-  const { model, text, data, textColumn } = args;
+  const { model, base, text, data, textColumn } = args;
   const threads = threadCount(args.threads);
   if ((text === undefined) === (data === undefined)) {
     throw new DataError(
@@ -27,9 +28,9 @@ export async function predictCommand(args: PredictArguments): Promise<void> {
   if (text !== undefined && text.trim() === '') throw new DataError('--text', 'must be a text that is not empty');
   const texts = text !== undefined ? [text] : await loadTexts(data as string, { ...(textColumn && { textColumn }) });
   const backend = await useBackend(args.backend);
-  const { policy, settings } = await readSavedModel(model);
+  const { policy, settings } = await readSavedModel(model, base);
   const sequences = texts.map((each) => policy.encode(each, settings.maxLength));
-  const { logits } = await scoreSaved(policy, sequences, { directory: model, backend, threads });
+  const { logits } = await scoreSaved(policy, sequences, { directory: model, base, backend, threads });
   policy.dispose();
   policy.language.model.dispose();
   for (const [i, each] of texts.entries()) {
