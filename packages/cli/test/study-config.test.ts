@@ -91,6 +91,21 @@ describe('the plan of a study', () => {
     expect(named('b@frozen', 'missed', 'known')?.damaged).toEqual({ ...noDamage, falseNegativeNoise: 0.3 });
   });
 
+  test('beliefs in labels take known rates too, or estimated ones', () => {
+    const believing = (rates: string): StudyConfig =>
+      study(
+        WHOLE.replace('words: {', `believing: { method: sft, labels: posterior, noiseRates: ${rates} }\n  words: {`),
+      );
+    const all = planGroups(believing('known'), sets({ a: 10, b: 30 }));
+    const settings = all.filter(({ method, damage }) => method === 'believing' && damage === 'missed');
+    expect(settings.length).toBeGreaterThan(0);
+    for (const group of settings) expect(group.settings).toMatchObject({ labels: 'posterior', noiseRates: [0, 0.3] });
+    believing('confident');
+    expect(() => believing('[0, 0.3]')).toThrow(
+      'methods.believing contradicts itself: noiseRates must be confident with labels posterior',
+    );
+  });
+
   test('candidates stand with the smaller learning rate first, however the list was written', () => {
     expect(named('b@frozen', 'none', 'sft')?.candidates).toEqual([
       { learningRate: 0.01, weightDecay: 0 },

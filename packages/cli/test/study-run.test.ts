@@ -13,6 +13,7 @@ import { modelFingerprint, noDamage } from '../src/prepare-data.ts';
 import { measure, packBits } from '../src/study/cell-result.ts';
 import { type DatasetSource, loadDataset } from '../src/study/datasets.ts';
 import { featureFile, readFeatures, writeFeatures } from '../src/study/features.ts';
+import { listSuspects } from '../src/study/judge-labels.ts';
 import { type CellAnswer, doRun, type RunTask, type TuningAnswer } from '../src/study/run.ts';
 import { temporaryFolder } from './tsrl.ts';
 
@@ -136,6 +137,10 @@ describe('a run', () => {
         damaged: { ...noDamage, labelNoise: 0.1 },
       },
       { settings: { ...ppo, trainable: 'full', maxLength: 24, learningRate: 1e-3 } },
+      ...([ppo, whole.settings] as const).map((settings) => ({
+        settings: { ...settings, labels: 'posterior', noiseRates: 'confident' } as RunTask['settings'],
+        damaged: { ...noDamage, labelNoise: 0.1 },
+      })),
     ];
     const first = [];
     for (const task of tasks) first.push(timeless(await cell(task)));
@@ -143,6 +148,34 @@ describe('a run', () => {
     for (const task of [...tasks].reverse()) second.unshift(timeless(await cell(task)));
     expect(second).toEqual(first);
     expect(timeless(await cell({ seed: 9 }))).not.toEqual(first[0]);
+  });
+
+  test('is evaluated once a refresh by every method, or once a pass where there is one refresh', async () => {
+    for (const settings of [whole.settings as typeof ppo, ppo]) {
+      const evaluations = async (refreshes: number, epochs: number): Promise<number> =>
+        (await cell({ settings: { ...settings, refreshes, epochs, refreshBatches: 2 } })).curve.length;
+      expect(await evaluations(3, 4)).toBe(3);
+      expect(await evaluations(1, 4)).toBe(4);
+    }
+  });
+
+  test('learns beliefs in place of labels where it is asked to, with rates given or estimated; without noise, the same', async () => {
+    const damaged = { ...noDamage, falseNegativeNoise: 0.45 };
+    for (const settings of [whole.settings, ppo] as const) {
+      const believing = (noiseRates: [number, number] | 'confident') =>
+        ({ ...settings, labels: 'posterior', noiseRates }) as RunTask['settings'];
+      const observed = await cell({ damaged, settings });
+      const known = await cell({ damaged, settings: believing([0, 0.45]) });
+      expect(known.data).toEqual(observed.data);
+      const guessed = await cell({ damaged, settings: believing('confident') });
+      expect(new Set([observed, known, guessed].map(({ half }) => half.nll)).size).toBe(3);
+      const { settings: made, ...none } = timeless(await cell({ damaged, settings: believing([0, 0]) }));
+      const { settings: plain, ...same } = timeless(observed);
+      expect(none).toEqual(same);
+      expect(made).toMatchObject({ ...(plain as object), labels: 'posterior', noiseRates: [0, 0] });
+    }
+    const trusting = { ...whole.settings, labels: 'posterior', noiseRates: 'trusted' } as RunTask['settings'];
+    await expect(cell({ settings: trusting })).rejects.toThrow('tsrl study: has no trusted labels for "trusted"');
   });
 
   test('leaves no tensor behind, whether it ends or fails', async () => {
@@ -188,6 +221,40 @@ describe('a run', () => {
     );
     const model = { ...whole.model, maxLength: 23 };
     await expect(cell({ model })).rejects.toThrow('is not there, or of other texts');
+  });
+});
+
+describe('a list of suspects', () => {
+  const listing = (more: Partial<Parameters<typeof listSuspects>[0]> = {}) => {
+    const { source: from, fingerprint, seed, out, model } = whole;
+    const damaged = { ...noDamage, labelNoise: 0.2 };
+    return listSuspects({
+      kind: 'suspects',
+      source: from,
+      fingerprint,
+      damaged,
+      seed,
+      out,
+      model,
+      frozen: true,
+      ...more,
+    });
+  };
+
+  test('is of the training labels of the cells, and mostly of those that were flipped', async () => {
+    const { data } = await cell({ damaged: { ...noDamage, labelNoise: 0.2 } });
+    const { listed, flipped } = await listing();
+    expect(data.flipped).toBeGreaterThan(10);
+    expect(flipped).toBeLessThanOrEqual(Math.min(listed, data.flipped));
+    expect(flipped / listed).toBeGreaterThan(0.8);
+    expect(flipped / data.flipped).toBeGreaterThan(0.7);
+    expect(await listing({ damaged: noDamage })).toMatchObject({ flipped: 0 });
+  });
+
+  test('goes by words where there are no vectors', async () => {
+    const words = await listing({ frozen: false, out: at('nothing here') });
+    expect(words).not.toEqual(await listing());
+    await expect(listing({ out: at('nothing here') })).rejects.toThrow('is not there, or of other texts');
   });
 });
 
