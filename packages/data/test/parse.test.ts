@@ -5,7 +5,14 @@ import { isTsrlError } from '@tsrl/core';
 import { forAll } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LabelledText, parseCsv, parseJsonl, parseLabelledTexts, parseTexts } from '../src/index.ts';
+import {
+  type LabelledText,
+  parseCsv,
+  parseJsonl,
+  parseLabelledTexts,
+  parseTexts,
+  type RecordedText,
+} from '../src/index.ts';
 import { loadLabelledTexts, loadTexts } from '../src/node.ts';
 
 const file = 'mail';
@@ -68,7 +75,7 @@ describe('JSON Lines', () => {
       ['"FALSE"', 0],
     ] as const) {
       const [{ label: read }] = parseJsonl(`{"text":"a","label":${written}}`, { file, allowSingleClass: true }) as [
-        LabelledText,
+        RecordedText,
       ];
       expect(Object.is(read, label), written).toBe(true);
     }
