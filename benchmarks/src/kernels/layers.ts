@@ -97,7 +97,6 @@ export const layers: readonly Operation[] = [
         forward: { flop: 4 * pairs * headSize },
         'forward + backward': { flop: 12 * pairs * headSize },
       },
-      seconds: 2,
     };
   }),
 ];

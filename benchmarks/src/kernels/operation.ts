@@ -17,7 +17,7 @@ export interface Operation {
   /** What `plain` writes. */
   readonly formulation: string;
   readonly passes: Readonly<Partial<Record<Pass, Work>>>;
-  /** About how long a comparison takes; 2. */
+  /** About how long a comparison takes; 1.5. */
   readonly seconds?: number;
 }
 
@@ -32,7 +32,7 @@ interface Inputs {
 export type Formula = (variables: readonly tf.Tensor[], constants: readonly tf.Tensor[]) => tf.Tensor;
 
 /** The cases of an operation. Both formulations see the same tensors, and the same gradient of their result. */
-export function casesOf({ subject, shape, detail, seconds = 2, passes, ...operation }: Operation): TensorCase[] {
+export function casesOf({ subject, shape, detail, seconds = 1.5, passes, ...operation }: Operation): TensorCase[] {
   const { ours, plain = ours, formulation, inputs } = operation;
   return Object.entries(passes).map(([pass, work]) => ({
     subject,

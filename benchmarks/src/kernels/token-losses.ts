@@ -109,7 +109,7 @@ export const chunked = (tokens: number, hidden: number, vocabulary: number): Ten
   variant: `[${tokens}, ${hidden}] [${vocabulary}, ${hidden}], forward + backward`,
   detail:
     'the same behind an output projection: loss and its gradients in the hidden states and in the projection, in chunks',
-  seconds: 12,
+  seconds: 5,
   work: { flop: 6 * tokens * hidden * vocabulary },
   prepare() {
     const rng = createRng(0);

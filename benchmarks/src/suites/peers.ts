@@ -60,7 +60,7 @@ export const peers: Suite = {
       running ??= startPeers(python);
       return running;
     };
-    const limit = { rounds, seconds: 5 } satisfies Limit;
+    const limit = { rounds, seconds: 4 } satisfies Limit;
     const losses = groups.map(({ name, seconds, cases }) => ({
       name,
       seconds,

@@ -312,10 +312,14 @@ describe('who is best', () => {
   });
 
   test('suspects are judged by the worst list', () => {
-    const list = { damage: 'flip-20', seed: 0, listed: 100 };
+    const list = { damage: 'flips-20', seed: 0, listed: 100 };
     const suspects = [
-      { ...list, dataset: 'sms_spam', flipped: 97 },
+      { ...list, dataset: 'sms_spam@minilm', flipped: 97 },
       { ...list, dataset: 'jailbreak_prompts', flipped: 79 },
+      // Not what the target is about, and a list with nothing on it.
+      { ...list, dataset: 'moderation', flipped: 10 },
+      { ...list, dataset: 'sms_spam', damage: 'flips-40', flipped: 10 },
+      { ...list, dataset: 'sms_spam', listed: 0, flipped: 0 },
     ];
     const of = analyse({ ...track, suspects }, plan, 10);
     expect(targetsOf(of, roles)[4]).toMatchObject({ verdict: 'not met', seen: '0.88' });

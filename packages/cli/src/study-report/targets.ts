@@ -151,6 +151,9 @@ function judge({ estimate, interval }: Difference, { least, aim, above }: Compar
   return lower >= least / 100 ? 'met' : 'met, uncertain';
 }
 
+/** What the target is about; a study makes such lists for every damage with flips. */
+const SUSPECTED = { datasets: ['sms_spam', 'jailbreak_prompts'], damage: 'flips-20' } as const;
+
 function suspectsTarget({ track }: Analysis): Target {
   const asked = {
     what: 'suspicious labels at 20 % flips, sms_spam and jailbreak_prompts: share of the first 100 that were flipped',
@@ -158,8 +161,12 @@ function suspectsTarget({ track }: Analysis): Target {
     aim: '0.95',
     write: (share: number) => share.toFixed(2),
   };
-  const lists = track.suspects;
-  if (lists.length === 0) return { ...blank, ...asked, note: 'no suspects.json in the study' };
+  const { datasets, damage } = SUSPECTED;
+  const lists = track.suspects.filter(
+    (one) => one.damage === damage && one.listed > 0 && datasets.some((name) => one.dataset.split('@')[0] === name),
+  );
+  if (lists.length === 0)
+    return { ...blank, ...asked, note: `no lists of ${datasets.join(' and ')} with ${damage} in suspects.json` };
   const [listed, flipped] = [sum(lists.map((one) => one.listed)), sum(lists.map((one) => one.flipped))];
   const worst = Math.min(...lists.map((one) => one.flipped / one.listed));
   const bySet = lists.map((one) => `${one.dataset} seed ${one.seed}: ${one.flipped} of ${one.listed}`);
