@@ -70,6 +70,7 @@ const project = (directory: string, backend: string, suffix: string, include = [
 
 export default defineConfig({
   test: {
+    maxWorkers: '100%', // the default leaves one core idle: of two, half the machine
     coverage: { provider: 'v8', include: ['packages/*/src/**/*.ts'] },
     projects: [
       ...readdirSync(path('packages')).flatMap((directory) =>

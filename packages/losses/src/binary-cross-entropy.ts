@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
-import type { Loss } from '@tsrl/tensor';
+import type { Loss, PerSequence } from '@tsrl/tensor';
 import { type BinaryInputs, binaryLoss, drawBinary } from './binary-loss.js';
 import type { LossEntry } from './entry.js';
 
@@ -34,7 +34,8 @@ export function binaryCrossEntropy({
 }: BinaryCrossEntropyOptions = {}): Loss<BinaryCrossEntropyInputs> {
   const who = 'binaryCrossEntropy';
   if (!(smoothing >= 0 && smoothing < 1)) throw new OptionError(who, 'smoothing', 'in [0, 1)', smoothing);
-  return binaryLoss({ who, classWeights, smoothing, lossOf: (against) => tf.softplus(against) });
+  const lossOf = (against: PerSequence) => ({ value: tf.softplus(against), slope: tf.sigmoid(against) });
+  return binaryLoss({ who, classWeights, smoothing, lossOf });
 }
 
 export const binaryCrossEntropyEntry: LossEntry<BinaryCrossEntropyInputs> = {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError, type Rng } from '@tsrl/core';
-import { expectSameShape, expectShape, type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
+import { expectSameShape, expectShape, type Loss, type PerSequence, withGradient } from '@tsrl/tensor';
 import type { ExampleShape } from './entry.js';
 
 /** Inputs of the losses of a choice between two classes. */
@@ -18,13 +18,14 @@ export interface BinaryLossParts {
   readonly classWeights: readonly [number, number];
   /** s in [0, 1): the share of the loss of an example that is spread over both labels evenly. */
   readonly smoothing?: number;
-  /** The loss of a label, from the log-odds of the class that it is not: −z for label 1, z for label 0. */
-  lossOf(against: PerSequence, label: 0 | 1): PerSequence;
+  /** The loss of a label and its derivative, from the log-odds of the class that it is not: −z for 1, z for 0. */
+  lossOf(against: PerSequence, label: 0 | 1): { readonly value: PerSequence; readonly slope: PerSequence };
 }
 
 /**
  * (1 / N) Σ_i y_i w₁ ℓ(z_i, 1) + (1 − y_i) w₀ ℓ(z_i, 0), N = B or `context.sequences`, and the share of the examples
  * for which z > 0 agrees with y > ½. Losses go by −z and z, not by p, to keep the digits of probabilities near 0 and 1.
+ * It is one operation with a gradient of its own: small batches spend their time on launching kernels, not in them.
  *
  * @throws OptionError when built, ShapeError when called
  */
@@ -41,14 +42,23 @@ export function binaryLoss({ who, classWeights, smoothing = 0, lossOf }: BinaryL
     expectShape(who, 'logits', logits, ['B']);
     expectSameShape(who, { logits, labels });
     return tf.tidy(() => {
-      const asOne = tf.mul(line(labels, weight0 * flipped, weight1 * kept), lossOf(tf.neg(logits), 1));
-      const asZero = tf.mul(line(labels, weight0 * kept, weight1 * flipped), lossOf(logits, 0));
-      const total = tf.sum<tf.Scalar>(tf.add(asOne, asZero));
-      const right = tf.equal(tf.greater(stopGradient(logits), 0), tf.greater(labels, 0.5));
-      return {
-        loss: tf.div<tf.Scalar>(total, sequences ?? logits.size),
-        metrics: { accuracy: tf.div<tf.Scalar>(tf.sum(tf.cast(right, 'float32')), logits.size) },
-      };
+      const examples = sequences ?? logits.size;
+      const told = withGradient<tf.Tensor1D>(
+        [logits],
+        () => {
+          const [one, zero] = [lossOf(tf.neg(logits), 1), lossOf(logits, 0)];
+          const asOne = line(labels, weight0 * flipped, weight1 * kept);
+          const asZero = line(labels, weight0 * kept, weight1 * flipped);
+          const total = tf.sum(tf.add(tf.mul(asOne, one.value), tf.mul(asZero, zero.value)));
+          const right = tf.equal(tf.greater(logits, 0), tf.greater(labels, 0.5));
+          const sums = tf.stack([total, tf.sum(tf.cast(right, 'float32'))]) as tf.Tensor1D;
+          const slope = tf.sub(tf.mul(asZero, zero.slope), tf.mul(asOne, one.slope));
+          return { value: tf.mul(sums, [1 / examples, 1 / logits.size]), saved: [tf.mul(slope, 1 / examples)] };
+        },
+        (dy, [slope]) => [tf.mul(slope as tf.Tensor, tf.slice(dy, 0, 1))],
+      );
+      const [loss, accuracy] = tf.unstack(told) as [tf.Scalar, tf.Scalar];
+      return { loss, metrics: { accuracy } };
     });
   };
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Loss } from '@tsrl/tensor';
+import type { Loss, PerSequence } from '@tsrl/tensor';
 import { type BinaryInputs, binaryLoss, drawBinary } from './binary-loss.js';
 import type { LossEntry } from './entry.js';
 import { expectNonNegative } from './option-checks.js';
@@ -40,7 +40,10 @@ export function focalLoss({ gamma = 2, classWeights = [1, 1] }: FocalLossOptions
     classWeights,
     lossOf(against) {
       const focus = tf.exp(tf.mul(tf.softplus(tf.neg(against)), -gamma));
-      return tf.mul(focus, tf.softplus(against));
+      const value = tf.mul<PerSequence>(focus, tf.softplus(against));
+      // σ^γ (γ (1 − σ) softplus + σ)
+      const moved = tf.mul(tf.mul(value, gamma), tf.sigmoid(tf.neg(against)));
+      return { value, slope: tf.add(moved, tf.mul(focus, tf.sigmoid(against))) };
     },
   });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
-import { type Loss, type PerSequence, stopGradient } from '@tsrl/tensor';
+import type { Loss, PerSequence } from '@tsrl/tensor';
 import { type BinaryInputs, binaryLoss, drawBinary } from './binary-loss.js';
 import type { LossEntry } from './entry.js';
 
@@ -62,19 +62,26 @@ export function forwardCorrectedCrossEntropy({
  *   −log(1 − e) + softplus(u) − softplus(u + δ)   where u + δ ≤ 0: the label is likelier right than gained
  *   −log e' + softplus(−u) − softplus(−u − δ)     elsewhere
  *
- * Both are the same number, but each takes large numbers from each other on the side of the other one.
+ * Both are the same number, but each takes large numbers from each other on the side of the other one. The slope is
+ * (1 − e − e') σ(u) σ(−u) / ((1 − e) p_y + e' (1 − p_y)).
  */
-function observedSurprisal(against: PerSequence, lost: number, gained: number): PerSequence {
-  const right = tf.sub<PerSequence>(tf.softplus(against), Math.log1p(-lost));
+function observedSurprisal(
+  against: PerSequence,
+  lost: number,
+  gained: number,
+): { readonly value: PerSequence; readonly slope: PerSequence } {
+  const pair = [tf.softplus(against), tf.softplus(tf.neg(against))] as const;
+  const right = tf.sub<PerSequence>(pair[0], Math.log1p(-lost));
   // Nothing to add, and no −∞ in a tensor.
-  if (gained === 0) return right;
+  if (gained === 0) return { value: right, slope: tf.sigmoid(against) };
   const likelier = tf.add(against, Math.log(gained) - Math.log1p(-lost));
-  const other = tf.neg(against);
-  return tf.where(
-    tf.lessEqual(stopGradient(likelier), 0),
+  const value = tf.where<PerSequence>(
+    tf.lessEqual(likelier, 0),
     tf.sub(right, tf.softplus(likelier)),
-    tf.sub(tf.sub(tf.softplus(other), Math.log(gained)), tf.softplus(tf.neg(likelier))),
+    tf.sub(tf.sub(pair[1], Math.log(gained)), tf.softplus(tf.neg(likelier))),
   );
+  const moved = tf.sub<PerSequence>(tf.sub(value, tf.add(pair[0], pair[1])), -Math.log1p(-lost - gained));
+  return { value, slope: tf.exp(moved) };
 }
 
 export const forwardCorrectedCrossEntropyEntry: LossEntry<BinaryInputs> = {

@@ -42,8 +42,9 @@ export function generalizedCrossEntropy({
     lossOf(against) {
       const surprisal = tf.softplus(against);
       // The limit; below this q the two differ by less than float32 tells apart, up to |z| = 1e4.
-      if (q < 1e-12) return surprisal;
-      return tf.div(tf.expm1(tf.mul(surprisal, -q)), -q);
+      if (q < 1e-12) return { value: surprisal, slope: tf.sigmoid(against) };
+      const scaled = tf.mul(surprisal, -q);
+      return { value: tf.div(tf.expm1(scaled), -q), slope: tf.mul(tf.exp(scaled), tf.sigmoid(against)) };
     },
   });
 }

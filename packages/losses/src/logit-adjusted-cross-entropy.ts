@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
-import type { Loss } from '@tsrl/tensor';
+import type { Loss, PerSequence } from '@tsrl/tensor';
 import { type BinaryInputs, binaryLoss, drawBinary } from './binary-loss.js';
 import type { LossEntry } from './entry.js';
 import { expectNonNegative } from './option-checks.js';
@@ -44,7 +44,10 @@ export function logitAdjustedCrossEntropy({
   return binaryLoss({
     who,
     classWeights,
-    lossOf: (against, label) => tf.softplus(tf.add(against, label === 1 ? -shift : shift)),
+    lossOf(against, label) {
+      const shifted = tf.add<PerSequence>(against, label === 1 ? -shift : shift);
+      return { value: tf.softplus(shifted), slope: tf.sigmoid(shifted) };
+    },
   });
 }
 

@@ -14,7 +14,7 @@ export interface MeanAbsoluteErrorOptions {
  *
  *   (1 / N) Σ_i w(y_i) 2 (1 − p_y),  N = B, or `context.sequences`
  *
- * computed as −2 expm1(−softplus(∓z)). Symmetric: the losses of both labels of an example add up to 2 whatever z is,
+ * Symmetric: the losses of both labels of an example add up to 2 whatever z is,
  * so with equal weights labels that are wrong with one probability below ½ only scale the expected loss and move it,
  * and its minimum stays where it was. It is 1 − E[r] for an answer drawn from the model and r = ±1 for right and wrong.
  *
@@ -30,8 +30,11 @@ export function meanAbsoluteError({ classWeights = [1, 1] }: MeanAbsoluteErrorOp
   return binaryLoss({
     who: 'meanAbsoluteError',
     classWeights,
-    // 2 sigmoid(against) is the same, but its gradient in tfjs, σ (1 − σ), is 0 from 17 on.
-    lossOf: (against) => tf.mul(tf.expm1(tf.neg(tf.softplus(against))), -2),
+    lossOf(against) {
+      const wrong = tf.sigmoid(against);
+      // Not wrong (1 − wrong), which is 0 from 17 on.
+      return { value: tf.mul(wrong, 2), slope: tf.mul(tf.mul(wrong, tf.sigmoid(tf.neg(against))), 2) };
+    },
   });
 }
 
