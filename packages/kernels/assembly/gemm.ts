@@ -247,6 +247,11 @@ export function packB(b: usize, row: usize, column: usize, k: usize, columns: us
   }
 }
 
+/** Brings memory into the cache, one line after the other: packing reads it in pieces, and would wait for each of them. */
+export function touch(from: usize, bytes: usize): void {
+  for (const end = from + bytes; from < end; from += 64) load<u8>(from);
+}
+
 /** Four rows of numbers as columns, four by four, at steps of `step` bytes. */
 export function packTransposed(from: usize, row: usize, k: usize, to: usize, step: usize): void {
   let l: usize = 0;

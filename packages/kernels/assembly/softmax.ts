@@ -71,8 +71,8 @@ export function forward(
     store<f32>(top, <f32>logSum, 4);
     top += 8;
     for (let k: usize = 0; k < chosen; k++) {
-      const logProb = logProbOf(logits, load<i32>(ids), size, ignoreId, <f64>m, temperature, logSum);
-      store<f32>(statistics, <f32>logProb);
+      const id = load<i32>(ids);
+      store<f32>(statistics, id === ignoreId ? 0 : <f32>(logitOf(logits, id, size, <f64>m, temperature) - logSum));
       ids += 4;
       statistics += 4;
     }
@@ -132,22 +132,26 @@ export function backward(
   }
 }
 
-/** e into `out`, and the log-prob of the id and the entropy into the workspace. */
+/**
+ * e into `out`, and the log-prob of the id and the entropy into the workspace. Where `out` is x, e takes the place of the
+ * logits; with the entropy, whose gradient needs them, they stay.
+ */
 export function beginRow(
   x: usize,
   id: i32,
   out: usize,
   size: usize,
   temperature: f64,
-  ignoreId: i32,
   entropy: bool,
   work: usize,
 ): void {
   const m = <f64>maximum(x, size, work);
-  sums(x, size, out, entropy, work);
+  // Before `sums`, which may write over it.
+  const logit = logitOf(x, id, size, m, temperature);
+  sums(x, size, entropy && out === x ? 0 : out, entropy, work);
   const sum = load<f64>(work, SUM);
   const logSum = logSumOf(sum);
-  store<f64>(work, logProbOf(x, id, size, ignoreId, m, temperature, logSum), LOG_PROB);
+  store<f64>(work, logit - logSum, LOG_PROB);
   if (entropy) store<f64>(work, entropyOf(sum, load<f64>(work, WEIGHTED), temperature, logSum), ENTROPY);
 }
 
@@ -159,6 +163,7 @@ export function endRow(
   size: usize,
   temperature: f64,
   ignoreId: i32,
+  entropy: bool,
   slope: f64,
   slopeOfEntropy: f64,
   work: usize,
@@ -171,9 +176,11 @@ export function endRow(
   const sum = load<f64>(work, SUM);
   // A row of −∞ has e = 0 everywhere; its S must not make NaN of that.
   const factor = 1 / (temperature * (sum === 0 ? 1 : sum));
-  const entropy = slopeOfEntropy === 0 ? 0 : load<f64>(work, ENTROPY);
-  setLine(-slope, slopeOfEntropy, entropy, logSumOf(sum), factor, temperature, work);
-  if (slopeOfEntropy === 0) {
+  const h = slopeOfEntropy === 0 ? 0 : load<f64>(work, ENTROPY);
+  setLine(-slope, slopeOfEntropy, h, logSumOf(sum), factor, temperature, work);
+  if (entropy && out === x) {
+    gradient(x, size, out, slopeOfEntropy !== 0, work);
+  } else if (slopeOfEntropy === 0) {
     scale(out, size, work);
   } else {
     scaleByLine(x, out, size, work);
@@ -186,10 +193,10 @@ function counts(id: i32, size: usize, ignoreId: i32): bool {
   return id !== ignoreId && <u32>id < <u32>size;
 }
 
-function logProbOf(x: usize, id: i32, size: usize, ignoreId: i32, m: f64, temperature: f64, logSum: f64): f64 {
-  if (id === ignoreId) return 0;
+/** z / τ of the id, which is the log-prob but for log S. */
+function logitOf(x: usize, id: i32, size: usize, m: f64, temperature: f64): f64 {
   if (<u32>id >= <u32>size) return NaN;
-  return (<f64>load<f32>(x + ((<usize>id) << 2)) - m) / temperature - logSum;
+  return (<f64>load<f32>(x + ((<usize>id) << 2)) - m) / temperature;
 }
 
 /** log S; S is at least exp(0) = 1, but for rows of −∞, whose log-probs are then −∞. */
@@ -363,10 +370,9 @@ export function scaleByLine(x: usize, out: usize, size: usize, work: usize): voi
     x += 32;
   }
   for (; out < end; out += 4) {
-    // `max` of two scalars passes NaN on.
-    const z = max(load<f32>(x) - f32x4.extract_lane(top, 0), f32x4.extract_lane(lowest, 0));
-    const line = f32x4.extract_lane(constant, 0) + z * f32x4.extract_lane(linear, 0);
-    store<f32>(out, load<f32>(out) * line);
+    // The same roundings as above and in `gradientBlock`.
+    const z = f32x4.pmax(f32x4.sub(v128.load32_zero(x), top), lowest);
+    v128.store_lane<f32>(out, f32x4.mul(v128.load32_zero(out), madd(z, linear, constant)), 0);
     x += 4;
   }
 }

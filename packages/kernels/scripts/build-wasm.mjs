@@ -13,6 +13,7 @@ export const families = {
   softmax: ['simd', 'relaxed'],
   moves: ['simd'],
   updates: ['simd'],
+  elements: ['simd'],
   reduce: ['shared'],
 };
 

@@ -15,13 +15,20 @@ export interface LinearTokenGradients extends Omit<TokenGradients, 'logits' | 'g
   readonly weightGradient: number;
 }
 
-/** Bytes of logits that exist at a time; as many hold their gradient. Half of it costs 5 % of the time. */
-const CHUNK = 2 ** 25;
+/** The least number of rows of a chunk: XXX. */
+const ROWS = 96;
+
+/** Bytes of logits in a chunk, where that many hold more rows. */
+const CHUNK = 2 ** 23;
+
+/** Rows that the products compute side by side. */
+const TILE = 4;
 
 /**
  * A loss of the log-probs and entropies of tokens behind an output projection, with its gradients in both factors. For
- * each chunk of rows: the product, the pass over its logits, and both products of the gradient, so that [rows, size] is
- * never held and nothing is computed twice. It borrows two chunks of the heap for a call.
+ * each chunk of rows: the product, the pass over its logits, which leaves the gradient in their place, and both products
+ * of the gradient, so that [rows, size] is never held and no product is computed twice. It borrows one chunk of the heap
+ * for a call; what else there is are the gradients themselves.
  *
  * @throws BackendError as `instantiateGemm` and `instantiateSoftmax`
  */
@@ -30,10 +37,8 @@ export function instantiateLinearTokenGradients(heap: Heap): (call: LinearTokenG
   const softmax = instantiateSoftmax(heap);
   return (call) => {
     const { hidden, weight, rows, inner, size, width, hiddenGradient, weightGradient } = call;
-    const chunks = Math.max(1, Math.ceil((4 * rows * size) / CHUNK));
-    const most = Math.ceil(rows / chunks);
-    const logits = heap.allocate(2 * 4 * most * size);
-    const gradient = logits + 4 * most * size;
+    const most = rowsOfChunk(rows, size);
+    const logits = heap.allocate(4 * most * size);
     const perRow = call.entropy ? 2 : 1;
     try {
       let start = 0;
@@ -44,13 +49,13 @@ export function instantiateLinearTokenGradients(heap: Heap): (call: LinearTokenG
         softmax.tokenGradients({
           ...call,
           logits,
-          gradient,
+          gradient: logits,
           rows: count,
           ids: call.ids + 4 * start,
           columns: call.columns + 4 * start * width,
           statistics: call.statistics + 4 * start * perRow,
         });
-        const slopes = matrix(gradient, size);
+        const slopes = matrix(logits, size);
         const toHidden = hiddenGradient + 4 * start * inner;
         gemm({ a: slopes, b: matrix(weight, inner), out: toHidden, batch: 1, m: count, k: size, n: inner });
         const toWeight = { out: weightGradient, batch: 1, m: size, k: count, n: inner, accumulate: start > 0 };
@@ -61,6 +66,13 @@ export function instantiateLinearTokenGradients(heap: Heap): (call: LinearTokenG
       heap.free(logits);
     }
   };
+}
+
+/** Chunks of equal size, each of whole tiles. */
+function rowsOfChunk(rows: number, size: number): number {
+  const most = Math.max(ROWS, Math.floor(CHUNK / (4 * Math.max(1, size))));
+  const chunks = Math.max(1, Math.ceil(rows / most));
+  return Math.min(rows, TILE * Math.ceil(rows / chunks / TILE));
 }
 
 const matrix = (address: number, columns: number): Operand => ({

@@ -65,11 +65,14 @@ export interface TokenGradients {
   readonly slopes: TokenSlopes;
   /** Address of float32 [rows, 1 (+ 1)]: the log-prob and, if asked for, the entropy. */
   readonly statistics: number;
-  /** Address of the result, float32 [rows, size]. */
+  /** Address of the result, float32 [rows, size]; that of the logits to have it in their place. */
   readonly gradient: number;
 }
 
-/** The family; nothing checks addresses and sizes: what they name is read and written. Outputs overlap nothing. */
+/**
+ * The family; nothing checks addresses and sizes: what they name is read and written. Outputs overlap nothing, but where
+ * `TokenGradients` says so.
+ */
 export interface Softmax {
   /**
    * For rows x and ids i, with M = max x:
@@ -92,6 +95,7 @@ export interface Softmax {
   /**
    * Log-prob and entropy of a token in each row, and the gradient of a loss of them, in one pass over the logits with one
    * exponential for each: the gradient above with g and h from `slopes`, and n = 0. Slopes of 0 give a gradient of 0.
+   * In the place of the logits the gradient is the same to the last bit, by two exponentials if the entropy is asked for.
    */
   tokenGradients(call: TokenGradients): void;
 }
@@ -139,14 +143,15 @@ export function instantiateSoftmax(heap: Heap): Softmax {
         if (id === ignoreId) {
           statistics.fill(0, row * perRow, (row + 1) * perRow);
         } else {
-          kernel.beginRow(x, id, to, size, temperature, ignoreId, flag, work);
+          kernel.beginRow(x, id, to, size, temperature, flag, work);
           statistics[row * perRow] = results[0] as number;
           if (entropy) statistics[row * perRow + 1] = results[1] as number;
           // As they are reported: a ratio to the same number, read again, is exactly 1.
           const entropyOf = entropy ? (statistics[row * perRow + 1] as number) : Number.NaN;
           slopes(statistics[row * perRow] as number, entropyOf, columns, row * width, out);
         }
-        kernel.endRow(x, id, to, size, temperature, ignoreId, out[0] as number, entropy ? (out[1] as number) : 0, work);
+        const [slope, slopeOfEntropy] = [out[0] as number, entropy ? (out[1] as number) : 0];
+        kernel.endRow(x, id, to, size, temperature, ignoreId, flag, slope, slopeOfEntropy, work);
         // A callback that allocates may have made the heap grow.
         if (ids.buffer !== heap.memory.buffer) views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
       }

@@ -1,8 +1,10 @@
 import { createRng } from '@tsrl/core';
 import { finiteDifference, float32, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { createHeap } from '../src/arrays/heap.ts';
 import { linearLogProbs, linearTokenGradients, type TokenSlopes } from '../src/index.ts';
+import { instantiateLinearTokenGradients } from '../src/linear-token-gradients.ts';
 
 /** A loss of token t: c logProb² / 2 + d entropy, with columns (c, d). */
 const slopes: TokenSlopes = (logProb, _entropy, columns, at, out) => {
@@ -73,30 +75,143 @@ test('log-probs, entropies and both gradients are those of float64', () => {
   );
 });
 
-test('rows in several chunks give what each row alone gives', () => {
-  // 48 MB of logits, in two chunks.
-  const [rows, size] = [300, 40_000];
+test('rows in several chunks, and of all ids, give what each row alone gives', () => {
+  // Three chunks of at most 96 rows, the last one no whole number of tiles.
+  const [rows, size, inner] = [203, 22_001, 2];
   const rng = createRng(1);
   const normal = (count: number): Float32Array => Float32Array.from({ length: count }, () => rng.normal());
-  const [hidden, weight, columns] = [normal(rows * 2), normal(size * 2), normal(rows * 2)];
-  const ids = Int32Array.from({ length: rows }, () => Math.floor(rng.uniform() * size));
-  const whole = linearTokenGradients({ hidden, weight, ids, columns, slopes, inner: 2, entropy: true });
-  expect(linearLogProbs({ hidden, weight, ids, inner: 2, entropy: true })).toEqual(whole.statistics);
+  const [hidden, weight, columns] = [normal(rows * inner), normal(size * inner), normal(rows * 2)];
+  const strange = [-100, -1, size];
+  const ids = Int32Array.from({ length: rows }, (_, row) =>
+    row % 10 < strange.length ? strange[row % 10]! : Math.floor(rng.uniform() * size),
+  );
+  const whole = linearTokenGradients({ hidden, weight, ids, columns, slopes, inner, entropy: true });
+  const forward = linearLogProbs({ hidden, weight, ids, inner, entropy: true });
+  // An ignored row has log-prob 0 in both, and its entropy only where no gradient is asked for.
+  expect(whole.statistics).toEqual(forward.map((value, i) => (i % 2 === 1 && ids[i >> 1] === -100 ? 0 : value)));
   const sum = new Float64Array(weight.length);
   for (let row = 0; row < rows; row++) {
     const part = <T extends Float32Array | Int32Array>(array: T, width: number): T =>
       array.slice(row * width, (row + 1) * width) as T;
     const own = linearTokenGradients({
-      ...{ weight, slopes, inner: 2, entropy: true },
-      ...{ hidden: part(hidden, 2), ids: part(ids, 1), columns: part(columns, 2) },
+      ...{ weight, slopes, inner, entropy: true },
+      ...{ hidden: part(hidden, inner), ids: part(ids, 1), columns: part(columns, 2) },
     });
     expect(part(whole.statistics, 2)).toEqual(own.statistics);
-    expect(maxError(part(whole.hiddenGradient, 2), own.hiddenGradient, float32)).toBeLessThan(1);
+    expect(maxError(part(whole.hiddenGradient, inner), own.hiddenGradient, float32)).toBeLessThan(1);
+    if (ids[row] === -100) expect(own.weightGradient.every((value) => value === 0)).toBe(true);
     own.weightGradient.forEach((value, i) => {
       (sum[i] as number) += value;
     });
   }
   expect(maxError(whole.weightGradient, sum, { absolute: 1e-5, relative: 2e-5 })).toBeLessThan(1);
+});
+
+test('a row with NaN makes NaN of its results and of the gradient that all rows share, and of no other', () => {
+  const [rows, size, inner] = [9, 21, 3];
+  const rng = createRng(2);
+  const normal = (count: number): Float32Array => Float32Array.from({ length: count }, () => rng.normal());
+  const [hidden, weight, columns] = [normal(rows * inner), normal(size * inner), normal(rows * 2)];
+  hidden[5 * inner + 1] = Number.NaN;
+  const ids = new Int32Array(rows).fill(4);
+  const got = linearTokenGradients({ hidden, weight, ids, columns, slopes, inner, entropy: true });
+  const ofRow5 = (width: number) => (_: number, i: number) => Math.floor(i / width) === 5;
+  expect([...got.statistics].map(Number.isNaN)).toEqual([...got.statistics].map(ofRow5(2)));
+  expect([...got.hiddenGradient].map(Number.isNaN)).toEqual([...got.hiddenGradient].map(ofRow5(inner)));
+  expect(got.weightGradient.every(Number.isNaN)).toBe(true);
+});
+
+describe('in a heap', () => {
+  /** Runs it on zeros, whose logits are all alike, and tells how much of the heap was borrowed meanwhile. */
+  function borrowed(rows: number, size: number, inner: number, slopesOf: TokenSlopes = slopes) {
+    const heap = createHeap();
+    const pieces = new Map<number, number>();
+    const total = (): number => [...pieces.values()].reduce((sum, bytes) => sum + bytes, 0);
+    let most = 0;
+    const run = instantiateLinearTokenGradients({
+      memory: heap.memory,
+      allocate(bytes) {
+        const address = heap.allocate(bytes);
+        pieces.set(address, bytes);
+        most = Math.max(most, total());
+        return address;
+      },
+      free(address) {
+        heap.free(address);
+        pieces.delete(address);
+      },
+    });
+    const kept = total();
+    const numbers = (length: number): number => heap.allocate(4 * length);
+    const statistics = numbers(rows);
+    most = 0;
+    let thrown: unknown;
+    try {
+      run({
+        ...{ hidden: numbers(rows * inner), weight: numbers(size * inner), ids: numbers(rows), columns: numbers(rows) },
+        ...{ statistics, hiddenGradient: numbers(rows * inner), weightGradient: numbers(size * inner) },
+        ...{ rows, size, inner, width: 1, temperature: 1, ignoreId: -100, entropy: false, slopes: slopesOf },
+      });
+    } catch (error) {
+      thrown = error;
+    }
+    const logProbs = new Float32Array(heap.memory.buffer, statistics, rows);
+    return { thrown, logProbs, bytes: most - kept, left: total() - kept };
+  }
+
+  test('a pass at [1024, 512] [32000, 512] holds less than a quarter of what all logits and their gradient take', () => {
+    // What is borrowed does not depend on the 512.
+    const { bytes, left, logProbs } = borrowed(1024, 32_000, 1, (_lp, _h, _columns, _at, out) => {
+      out[0] = 1;
+    });
+    expect([...new Set(logProbs)]).toEqual([Math.fround(-Math.log(32_000))]);
+    const gradients = 4 * 512 * (1024 + 32_000);
+    expect(gradients + bytes).toBeLessThan((gradients + 2 * 4 * 1024 * 32_000) / 4);
+    expect([bytes, left]).toEqual([4 * 96 * 32_000, 0]);
+  });
+
+  test('few rows borrow what they need, and a callback that throws leaves nothing behind', () => {
+    expect(borrowed(3, 50, 2).bytes).toBe(4 * 3 * 50);
+    const oops = new Error('oops');
+    const { thrown, left } = borrowed(5, 50, 2, () => {
+      throw oops;
+    });
+    expect([thrown, left]).toEqual([oops, 0]);
+  });
+
+  test('a callback during which the memory grows', () => {
+    const heap = createHeap();
+    const run = instantiateLinearTokenGradients(heap);
+    const [rows, size, inner] = [6, 37, 3];
+    const rng = createRng(3);
+    const normal = (count: number): Float32Array => Float32Array.from({ length: count }, () => rng.normal());
+    const [hidden, weight, columns] = [normal(rows * inner), normal(size * inner), normal(rows * 2)];
+    const ids = Int32Array.from({ length: rows }, (_, row) => 6 * row);
+    const lengths = [hidden.length, weight.length, columns.length, rows, 2 * rows, hidden.length, weight.length];
+    const at = lengths.map((length) => heap.allocate(4 * length)) as [
+      ...[number, number, number, number],
+      ...[number, number, number],
+    ];
+    const numbers = (i: number) => new Float32Array(heap.memory.buffer, at[i]!, lengths[i]!);
+    [hidden, weight, columns].forEach((values, i) => {
+      numbers(i).set(values);
+    });
+    new Int32Array(heap.memory.buffer, at[3], rows).set(ids);
+    const buffers = new Set<ArrayBufferLike>();
+    run({
+      ...{ hidden: at[0], weight: at[1], columns: at[2], ids: at[3] },
+      ...{ statistics: at[4], hiddenGradient: at[5], weightGradient: at[6] },
+      ...{ rows, size, inner, width: 2, temperature: 1, ignoreId: -100, entropy: true },
+      slopes: (...token) => {
+        slopes(...token);
+        heap.free(heap.allocate(heap.memory.buffer.byteLength));
+        buffers.add(heap.memory.buffer);
+      },
+    });
+    expect(buffers.size).toBe(rows);
+    const want = linearTokenGradients({ hidden, weight, columns, ids, slopes, inner, entropy: true });
+    expect([numbers(4), numbers(5), numbers(6)]).toEqual([want.statistics, want.hiddenGradient, want.weightGradient]);
+  });
 });
 
 test('refuses lengths that do not fit', () => {

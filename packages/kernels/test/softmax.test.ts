@@ -356,6 +356,52 @@ describe('in a heap', () => {
     });
   });
 
+  test('a gradient in the place of the logits is the same to the last bit, also when the memory grows', () => {
+    const heap = createHeap();
+    const memory = heap.memory as Heap['memory'] & { grow(pages: number): number };
+    const softmax = instantiateSoftmax(heap);
+    const some = { broken: fc.constantFrom(0, 0, 0.5), still: fc.constantFrom(0, 0.4), grows: fc.boolean() };
+    forAll([cases, fc.record(some)], (drawn, { broken, still, grows }) => {
+      const c = build({ ...drawn, chosen: 1 });
+      const { rows, size } = c;
+      const rng = createRng(c.seed + 7);
+      for (let row = 0; row < rows; row++) {
+        if (rng.uniform() < broken) c.x[row * size + Math.floor(rng.uniform() * size)] = Number.NaN;
+      }
+      const columns = draw(2 * rows, c.seed + 8).map((slope) => (rng.uniform() < still ? 0 : slope));
+      const seen: number[][] = [[], []];
+      const results = [false, true].map((inPlace, i) => {
+        const [x, gradient, ids, columnsAt] = [0, rows * size, 2 * rows * size, (2 * size + 1) * rows];
+        const statistics = columnsAt + 2 * rows;
+        const total = statistics + 2 * rows;
+        const address = heap.allocate(4 * total);
+        const at = (index: number): number => address + 4 * index;
+        const numbers = () => new Float32Array(heap.memory.buffer, address, total);
+        numbers().fill(12345);
+        numbers().set(c.x, x);
+        numbers().set(columns, columnsAt);
+        new Int32Array(heap.memory.buffer, at(ids), rows).set(c.ids);
+        softmax.tokenGradients({
+          ...{ rows, size, width: 2, temperature: c.temperature, ignoreId: c.ignoreId, entropy: c.entropy },
+          ...{ logits: at(x), ids: at(ids), columns: at(columnsAt), statistics: at(statistics) },
+          gradient: at(inPlace ? x : gradient),
+          slopes: (logProb, entropy, values, offset, out) => {
+            seen[i]!.push(logProb, entropy);
+            out.set(values.subarray(offset, offset + 2));
+            if (grows) memory.grow(1);
+          },
+        });
+        const where = inPlace ? x : gradient;
+        const got = [...numbers().subarray(where, where + rows * size), ...numbers().subarray(statistics)];
+        if (inPlace) expect(numbers().subarray(gradient, ids).every((value) => value === 12345)).toBe(true);
+        heap.free(address);
+        return got;
+      });
+      expect(seen[1]).toEqual(seen[0]);
+      expect(results[1]).toEqual(results[0]);
+    });
+  });
+
   test('a callback during which the memory grows', () => {
     const heap = createHeap();
     const softmax = instantiateSoftmax(heap);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expectSameShape } from './check.js';
 import { clampTo } from './clamp-to.js';
+import { fused } from './fused.js';
 import { stopGradient } from './stop-gradient.js';
 import { withGradient } from './with-gradient.js';
 
@@ -32,7 +33,7 @@ export interface KlEstimator {
 /** k1 = d: unbiased, of any sign, and useless as a loss (its expected gradient is 0). See `KlEstimator`. */
 export const k1: KlEstimator = estimator(
   'k1',
-  (d) => d,
+  clamped((d) => d),
   () => 1,
 );
 
@@ -40,14 +41,14 @@ export const k1: KlEstimator = estimator(
 export const kAbs: KlEstimator = estimator(
   'kAbs',
   // Not `tf.abs`, whose gradient at 0 is −1: at the start of training the policy is the reference.
-  (d) => tf.mul(d, tf.sign(stopGradient(d))),
+  clamped((d) => tf.mul(d, tf.sign(stopGradient(d)))),
   Math.sign,
 );
 
 /** k2 = d² / 2: biased in value, right in gradient as a loss. verl's `mse`. See `KlEstimator`. */
 export const k2: KlEstimator = estimator(
   'k2',
-  (d) => tf.mul(tf.square(d), 0.5),
+  clamped((d) => tf.mul(tf.square(d), 0.5)),
   (d) => d,
 );
 
@@ -74,35 +75,55 @@ export function straightThrough(forward: KlEstimator): KlEstimator {
   return Object.assign(estimate, k2.slope && { slope: k2.slope });
 }
 
-function estimator(who: string, of: (d: tf.Tensor) => tf.Tensor, slope: (d: number) => number): KlEstimator {
+type Bounds = Required<KlEstimatorOptions>;
+
+function estimator(
+  who: string,
+  of: (d: tf.Tensor, bounds: Bounds) => tf.Tensor,
+  slope: (d: number) => number,
+): KlEstimator {
   const estimate = <T extends tf.Tensor>(
     logProbs: T,
     refLogProbs: T,
     { clamp = 20, maxValue = Number.POSITIVE_INFINITY }: KlEstimatorOptions = {},
   ): T => {
     expectSameShape(who, { logProbs, refLogProbs });
-    return tf.tidy(() => clampTo(of(clampTo(tf.sub(logProbs, refLogProbs), clamp)), maxValue) as T);
+    return tf.tidy(() => of(tf.sub(logProbs, refLogProbs), { clamp, maxValue }) as T);
   };
   return Object.assign(estimate, { slope: (d: number) => (Math.abs(d) > 20 ? 0 : slope(d)) });
 }
 
-/**
- * exp(−d) − 1 + d with gradient 1 − exp(−d). Both summands are close to ∓d for a small d: there the series
- * d²/2 − d³/6 + … − d⁷/5040 keeps what the subtraction would lose. Up to |d| = 0.3 the series errs by less than 4e-8
- * of the value; from there on the subtraction, in float32, by less than 4e-7.
- */
-function expExcess(d: tf.Tensor): tf.Tensor {
+/** A function of d between the two clamps, differentiated by the tape. */
+function clamped(of: (d: tf.Tensor) => tf.Tensor): (d: tf.Tensor, bounds: Bounds) => tf.Tensor {
+  return (d, { clamp, maxValue }) => clampTo(of(clampTo(d, clamp)), maxValue);
+}
+
+/** exp(−d) − 1 + d between the two clamps, with the slope 1 − exp(−d), which comes with it for one exponential. */
+function expExcess(d: tf.Tensor, bounds: Bounds): tf.Tensor {
   return withGradient(
     [d],
     () => {
-      const direct = tf.add(tf.expm1(tf.neg(d)), d);
-      let series = tf.fill(d.shape, -1 / 5040);
-      for (const coefficient of [1 / 720, -1 / 120, 1 / 24, -1 / 6, 1 / 2]) {
-        series = tf.add(tf.mul(series, d), coefficient);
-      }
-      const small = tf.less(tf.abs(d), 0.3);
-      return { value: tf.where(small, tf.mul(series, tf.square(d)), direct), saved: [d] };
+      const [value, slope] = (fused('TsrlK3', { d }, bounds) ?? composedExcess(d, bounds)) as [tf.Tensor, tf.Tensor];
+      return { value, saved: [slope] };
     },
-    (dy, [d]) => [tf.mul(dy, tf.neg(tf.expm1(tf.neg(d as tf.Tensor))))],
+    (dy, [slope]) => [tf.mul(dy, slope as tf.Tensor)],
   );
+}
+
+/**
+ * Value and slope. Both summands of exp(−d) − 1 + d are close to ∓d for a small d: there the series
+ * d²/2 − d³/6 + … − d⁷/5040 keeps what the subtraction would lose. Up to |d| = 0.3 the series errs by less than 4e-8
+ * of the value; from there on the subtraction, in float32, by less than 4e-7.
+ */
+function composedExcess(d: tf.Tensor, { clamp, maxValue }: Bounds): [tf.Tensor, tf.Tensor] {
+  const inner = clampTo(d, clamp);
+  const slope = tf.neg(tf.expm1(tf.neg(inner)));
+  let series = tf.fill(d.shape, -1 / 5040);
+  for (const coefficient of [1 / 720, -1 / 120, 1 / 24, -1 / 6, 1 / 2]) {
+    series = tf.add(tf.mul(series, inner), coefficient);
+  }
+  const small = tf.less(tf.abs(inner), 0.3);
+  const value = tf.where(small, tf.mul(series, tf.square(inner)), tf.sub(inner, slope));
+  const beyond = tf.logicalOr(tf.greater(tf.abs(d), clamp), tf.greater(value, maxValue));
+  return [clampTo(value, maxValue), tf.where(beyond, tf.zerosLike(slope), slope)];
 }

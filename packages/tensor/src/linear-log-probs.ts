@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { OptionError, ShapeError } from '@tsrl/core';
 import { expectShape } from './check.js';
 import { type SelectiveLogSoftmaxOptions, selectiveLogSoftmax } from './log-probs.js';
+import { hasTokenGradients, linearTokenGradients, type TokenSlopes } from './token-gradients.js';
 import { type TokenStatistics, tokenStatistics } from './token-statistics.js';
 import type { PerToken } from './types.js';
 import { withGradient } from './with-gradient.js';
@@ -65,9 +66,10 @@ function byChunks(
   hidden: tf.Tensor3D,
   weight: tf.Tensor2D,
   ids: tf.Tensor2D,
-  { chunkBytes = 2 ** 26 }: LinearLogProbsOptions,
+  options: LinearLogProbsOptions,
   of: (logits: tf.Tensor2D, ids: tf.Tensor1D) => tf.Tensor2D,
 ): tf.Tensor2D {
+  const { chunkBytes = 2 ** 26 } = options;
   if (!(chunkBytes > 0)) throw new OptionError(who, 'chunkBytes', 'positive', chunkBytes);
   expectShape(who, 'ids', ids, ['B', 'T'], 'int32');
   expectShape(who, 'hidden', hidden, [...ids.shape, 'H']);
@@ -95,6 +97,7 @@ function byChunks(
     }),
     (dy, saved) => {
       const [x, w, chosen] = saved as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
+      if (hasTokenGradients('linear')) return gradientsByKernel(x, w, chosen, dy, options);
       const toStates: tf.Tensor[] = [];
       let toWeight: tf.Tensor | undefined;
       for (const start of starts) {
@@ -112,6 +115,38 @@ function byChunks(
     },
   );
 }
+
+/**
+ * The gradients of Σ dy · statistics in both factors: a loss of the tokens whose slopes are dy. It has chunks of its own.
+ */
+function gradientsByKernel(
+  states: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  ids: tf.Tensor1D,
+  dy: tf.Tensor2D,
+  { temperature = 1, ignoreId = -100 }: LinearLogProbsOptions,
+): tf.Tensor[] {
+  // The kernel passes over tokens of −100, with their entropies; −1 is no token, whose log-prob has no gradient.
+  const asked = tf.logicalAnd(tf.greaterEqual(ids, 0), tf.notEqual(ids, ignoreId));
+  const { gradients } = linearTokenGradients(tf.expandDims<tf.Rank.R3>(states), weight, {
+    ids: tf.expandDims(tf.where(asked, ids, tf.fill(ids.shape, -1, 'int32'))),
+    columns: dy,
+    slopes: dy.shape[1] === 2 ? slopesOfBoth : slopeOfLogProb,
+    entropy: dy.shape[1] === 2,
+    temperature,
+  });
+  const [toStates, toWeight] = gradients as [tf.Tensor, tf.Tensor];
+  return [tf.reshape(toStates, states.shape), toWeight];
+}
+
+const slopeOfLogProb: TokenSlopes = (_logProb, _entropy, dy, at, out) => {
+  out[0] = dy[at] as number;
+};
+
+const slopesOfBoth: TokenSlopes = (_logProb, _entropy, dy, at, out) => {
+  out[0] = dy[at] as number;
+  out[1] = dy[at + 1] as number;
+};
 
 /**
  * `tf.grads` on the way back of another differentiation, whose tape tfjs would take for the inner one: it frees it, and

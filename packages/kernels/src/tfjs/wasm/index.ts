@@ -8,6 +8,7 @@ import { linearTokenGradients } from '../linear-token-gradients.js';
 import { scaleBy } from '../scale-by.js';
 import type { WasmKernel } from './backend.js';
 import { clipByValue, identity, log1p, oneHot } from './corrections.js';
+import { elementKernels } from './elements.js';
 import { fastFusedMatMul } from './fused-mat-mul.js';
 import { transformerKernels } from './layers.js';
 import { fastMatMul } from './mat-mul.js';
@@ -89,6 +90,7 @@ export const wasmKernels: readonly FastKernel[] = [
   ]),
   over('Log1p', log1p, [{ inputs: { x: row(0, 1) }, outputs: [[0, Math.LN2]] }]),
   scaleBy,
+  ...elementKernels,
   ...softmaxKernels,
   ...onWasm([linearTokenGradients], onHeap(instantiateLinearTokenGradients)),
   ...transformerKernels,
