@@ -1,0 +1,4 @@
+// What losses do to every number on its own, one pass over memory each.
+
+export * from './choices';
+export * from './k3';

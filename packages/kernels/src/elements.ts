@@ -1,0 +1,56 @@
+import { elementsBinary } from './binaries/elements.js';
+import { compileFamily } from './compile-family.js';
+import type { Heap } from './heap.js';
+
+/** The operands of a comparison, each `size` numbers or one for all. */
+export interface Operands {
+  readonly a: number;
+  readonly b: number;
+  readonly out: number;
+  readonly aIsOne: boolean;
+  readonly bIsOne: boolean;
+}
+
+/** What losses do to every number on its own. Addresses are in bytes, of dense float32; sizes in numbers. */
+export interface Elements {
+  /**
+   * value = exp(−d) − 1 + d and slope = 1 − exp(−d), d clamped to ±clamp and the value to at most `maxValue`; the slope is
+   * 0 beyond either. Relatively within 4e-7, also for the smallest d.
+   */
+  k3(
+    at: Record<'d' | 'value' | 'slope', number>,
+    size: number,
+    bounds: { readonly clamp: number; readonly maxValue: number },
+  ): void;
+  /** out = a > b or a >= b, a byte each. */
+  compare(at: Operands, size: number, kind: 'greater' | 'greaterEqual'): void;
+  /** out = the larger or the smaller of a and b; NaN where one of them is. */
+  extreme(at: Operands, size: number, kind: 'maximum' | 'minimum'): void;
+  /** out = yes where the byte at `truths` is not 0, no elsewhere. */
+  choose(at: Record<'truths' | 'yes' | 'no' | 'out', number>, size: number): void;
+}
+
+/**
+ * The work of losses by SIMD128 instructions, in the memory of another module: each is one pass over it. Nothing checks
+ * addresses and sizes. It keeps 240 bytes of the heap.
+ *
+ * @throws BackendError where SIMD WebAssembly is missing and where the memory is shared
+ */
+export function instantiateElements(heap: Heap): Elements {
+  const kernel = compileFamily<Kernel>('instantiateElements', elementsBinary, heap);
+  const work = heap.allocate(kernel.k3Bytes());
+  kernel.prepareK3(work);
+  return {
+    k3: ({ d, value, slope }, size, { clamp, maxValue }) => kernel.k3(d, value, slope, size, clamp, maxValue, work),
+    compare: ({ a, b, out, aIsOne, bIsOne }, size, kind) =>
+      kernel.compare(kind === 'greater' ? 0 : 1, a, aIsOne ? 0 : 1, b, bIsOne ? 0 : 1, out, size),
+    extreme: ({ a, b, out, aIsOne, bIsOne }, size, kind) =>
+      kernel.extreme(kind === 'maximum' ? 0 : 1, a, aIsOne ? 0 : 1, b, bIsOne ? 0 : 1, out, size),
+    choose: ({ truths, yes, no, out }, size) => kernel.choose(truths, yes, no, out, size),
+  };
+}
+
+interface Kernel extends Readonly<Record<keyof Elements, (...numbers: number[]) => void>> {
+  k3Bytes(): number;
+  prepareK3(work: number): void;
+}
