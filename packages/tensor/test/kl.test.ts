@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { finiteDifference, float32, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clampTo, fullKl, type KlEstimator, k1, k2, k3, kAbs, straightThrough } from '../src/index.ts';
 
 const clamp = (x: number, bound: number): number => Math.min(Math.max(x, -bound), bound);
@@ -109,20 +109,60 @@ test('the numbers of the specification', () => {
   expect(maxError([at(k1), at(k2), at(k3), at(kAbs)], [-0.5, 0.125, 0.1487212707, 0.5], float32)).toBeLessThan(1);
 });
 
-test('k3 keeps its digits for tiny log-ratios, where exp(−d) − 1 + d has none', () => {
-  const d = [1e-6, -1e-5, 1e-4, 3e-3, -0.05, 0.29, 0.31, -0.29, -0.31].map(Math.fround);
-  const relative = { absolute: 1e-20, relative: 1e-6 };
-  expect(
-    maxError(
-      apply(
-        k3,
-        d,
-        d.map(() => 0),
-      ),
-      d.map(excess),
-      relative,
-    ),
-  ).toBeLessThan(1);
+describe.each(['by the kernel', 'by operations, where no backend has it'])('k3 %s', (how) => {
+  const backend = process.env['TSRL_BACKEND'] as string;
+  let kernel: tf.KernelConfig | undefined;
+  beforeAll(() => {
+    if (how === 'by the kernel') return;
+    kernel = tf.getKernel('TsrlK3', backend) as tf.KernelConfig | undefined;
+    if (kernel) tf.unregisterKernel('TsrlK3', backend);
+  });
+  afterAll(() => {
+    if (kernel) tf.registerKernel({ ...kernel, kernelName: 'TsrlK3', backendName: backend });
+  });
+
+  test('has its value, and the gradient that differences of the oracle have, between any clamps', () => {
+    forAll([pairs, fc.constantFrom(0.25, 3, 20, Infinity), fc.constantFrom(0.5, 40, Infinity)], (ab, bound, most) => {
+      const value = (d: number): number => Math.min(excess(clamp(d, bound)), most);
+      // No difference has a meaning at a kink.
+      const smooth = ab.filter(([x, y]) => {
+        const d = x - y;
+        return Math.abs(Math.abs(d) - bound) > 1e-3 && Math.abs(excess(clamp(d, bound)) - most) > 1e-3;
+      });
+      const [a, b] = [smooth.map(([x]) => x), smooth.map(([, y]) => y)];
+      const options = { clamp: bound, maxValue: most };
+      const d = smooth.map(([x, y]) => x - y);
+      expect(maxError(apply(k3, a, b, options), d.map(value), float32)).toBeLessThan(1);
+      const [inFirst, inSecond] = slopes(k3, a, b, options);
+      const difference = finiteDifference((d) => sum(d.map(value)), d);
+      expect(maxError(inFirst, difference, float32)).toBeLessThan(1);
+      expect(
+        maxError(
+          inSecond,
+          difference.map((x) => -x),
+          float32,
+        ),
+      ).toBeLessThan(1);
+    });
+  });
+
+  test('keeps its digits for tiny log-ratios, where exp(−d) − 1 + d has none, and so does its slope', () => {
+    const d = [1e-6, -1e-5, 1e-4, 3e-3, -0.05, 0.29, 0.31, -0.29, -0.31, 0.69, -0.7].map(Math.fround);
+    const zeros = d.map(() => 0);
+    const relative = { absolute: 1e-20, relative: 1e-6 };
+    expect(maxError(apply(k3, d, zeros), d.map(excess), relative)).toBeLessThan(1);
+    const rise = d.map((x) => -Math.expm1(-x));
+    expect(maxError(slopes(k3, d, zeros)[0], rise, relative)).toBeLessThan(1);
+  });
+
+  test('at the clamp the gradient is that of the inside; NaN is seen in value and gradient, and is nobody else’s', () => {
+    const d = [20, -20, 21, -21, Infinity, -Infinity, Number.NaN];
+    const zeros = d.map(() => 0);
+    const [high, low] = [excess(20), excess(-20)];
+    expect(maxError(apply(k3, d, zeros), [high, low, high, low, high, low, Number.NaN], float32)).toBeLessThan(1);
+    const rise = [-Math.expm1(-20), -Math.expm1(20), 0, 0, 0, 0, Number.NaN];
+    expect(maxError(slopes(k3, d, zeros)[0], rise, float32)).toBeLessThan(1);
+  });
 });
 
 describe('what the estimators estimate, by enumeration of a vocabulary', () => {
