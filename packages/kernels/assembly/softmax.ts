@@ -132,14 +132,11 @@ export function backward(
   }
 }
 
-/**
- * e into `out`, and the log-prob of the id and the entropy into the workspace. Where `out` is x, e takes the place of the
- * logits; with the entropy, whose gradient needs them, they stay.
- */
+/** e into `to`, which may be x, and the log-prob of the id and the entropy into the workspace. */
 export function beginRow(
   x: usize,
   id: i32,
-  out: usize,
+  to: usize,
   size: usize,
   temperature: f64,
   entropy: bool,
@@ -148,22 +145,25 @@ export function beginRow(
   const m = <f64>maximum(x, size, work);
   // Before `sums`, which may write over it.
   const logit = logitOf(x, id, size, m, temperature);
-  sums(x, size, entropy && out === x ? 0 : out, entropy, work);
+  sums(x, size, to, entropy, work);
   const sum = load<f64>(work, SUM);
   const logSum = logSumOf(sum);
   store<f64>(work, logit - logSum, LOG_PROB);
   if (entropy) store<f64>(work, entropyOf(sum, load<f64>(work, WEIGHTED), temperature, logSum), ENTROPY);
 }
 
-/** What `beginRow` left in `out` becomes the gradient, given d loss / d log-prob and d loss / d entropy. */
+/**
+ * The gradient from what `beginRow` left in `e`, given d loss / d log-prob and d loss / d entropy. It may take the place of
+ * e or of x; only with a slope of the entropy is x read, which then must not be e.
+ */
 export function endRow(
   x: usize,
   id: i32,
+  e: usize,
   out: usize,
   size: usize,
   temperature: f64,
   ignoreId: i32,
-  entropy: bool,
   slope: f64,
   slopeOfEntropy: f64,
   work: usize,
@@ -176,14 +176,12 @@ export function endRow(
   const sum = load<f64>(work, SUM);
   // A row of −∞ has e = 0 everywhere; its S must not make NaN of that.
   const factor = 1 / (temperature * (sum === 0 ? 1 : sum));
-  const h = slopeOfEntropy === 0 ? 0 : load<f64>(work, ENTROPY);
-  setLine(-slope, slopeOfEntropy, h, logSumOf(sum), factor, temperature, work);
-  if (entropy && out === x) {
-    gradient(x, size, out, slopeOfEntropy !== 0, work);
-  } else if (slopeOfEntropy === 0) {
-    scale(out, size, work);
+  const entropy = slopeOfEntropy === 0 ? 0 : load<f64>(work, ENTROPY);
+  setLine(-slope, slopeOfEntropy, entropy, logSumOf(sum), factor, temperature, work);
+  if (slopeOfEntropy === 0) {
+    scale(e, out, size, work);
   } else {
-    scaleByLine(x, out, size, work);
+    scaleByLine(x, e, out, size, work);
   }
   if (slope !== 0) addAt(out, id, slope / temperature);
 }
@@ -344,19 +342,23 @@ export function gradientBlock(x: usize, count: usize, out: usize, sloped: bool, 
   }
 }
 
-/** e a in place. */
-export function scale(out: usize, size: usize, work: usize): void {
+/** e a, which may take the place of e. */
+export function scale(e: usize, out: usize, size: usize, work: usize): void {
   const constant = v128.load(work, CONSTANT);
   const end = out + (size << 2);
   for (; out + 32 <= end; out += 32) {
-    v128.store(out, f32x4.mul(v128.load(out), constant));
-    v128.store(out, f32x4.mul(v128.load(out, 16), constant), 16);
+    v128.store(out, f32x4.mul(v128.load(e), constant));
+    v128.store(out, f32x4.mul(v128.load(e, 16), constant), 16);
+    e += 32;
   }
-  for (; out < end; out += 4) store<f32>(out, load<f32>(out) * f32x4.extract_lane(constant, 0));
+  for (; out < end; out += 4) {
+    store<f32>(out, load<f32>(e) * f32x4.extract_lane(constant, 0));
+    e += 4;
+  }
 }
 
-/** e (a + b z) in place. */
-export function scaleByLine(x: usize, out: usize, size: usize, work: usize): void {
+/** e (a + b z), which may take the place of e or of x. */
+export function scaleByLine(x: usize, e: usize, out: usize, size: usize, work: usize): void {
   const lowest = v128.load(work, LOWEST);
   const top = v128.load(work, TOP);
   const constant = v128.load(work, CONSTANT);
@@ -365,14 +367,17 @@ export function scaleByLine(x: usize, out: usize, size: usize, work: usize): voi
   for (; out + 32 <= end; out += 32) {
     const z0 = f32x4.pmax(f32x4.sub(v128.load(x), top), lowest);
     const z1 = f32x4.pmax(f32x4.sub(v128.load(x, 16), top), lowest);
-    v128.store(out, f32x4.mul(v128.load(out), madd(z0, linear, constant)));
-    v128.store(out, f32x4.mul(v128.load(out, 16), madd(z1, linear, constant)), 16);
+    v128.store(out, f32x4.mul(v128.load(e), madd(z0, linear, constant)));
+    v128.store(out, f32x4.mul(v128.load(e, 16), madd(z1, linear, constant)), 16);
     x += 32;
+    e += 32;
   }
   for (; out < end; out += 4) {
-    // The same roundings as above and in `gradientBlock`.
-    const z = f32x4.pmax(f32x4.sub(v128.load32_zero(x), top), lowest);
-    v128.store_lane<f32>(out, f32x4.mul(v128.load32_zero(out), madd(z, linear, constant)), 0);
+    // `max` of two scalars passes NaN on.
+    const z = max(load<f32>(x) - f32x4.extract_lane(top, 0), f32x4.extract_lane(lowest, 0));
+    const line = f32x4.extract_lane(constant, 0) + z * f32x4.extract_lane(linear, 0);
+    store<f32>(out, load<f32>(e) * line);
     x += 4;
+    e += 4;
   }
 }

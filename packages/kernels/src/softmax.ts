@@ -95,7 +95,7 @@ export interface Softmax {
   /**
    * Log-prob and entropy of a token in each row, and the gradient of a loss of them, in one pass over the logits with one
    * exponential for each: the gradient above with g and h from `slopes`, and n = 0. Slopes of 0 give a gradient of 0.
-   * In the place of the logits the gradient is the same to the last bit, by two exponentials if the entropy is asked for.
+   * In the place of the logits the gradient is the same to the last bit; with the entropy, a row of the heap is borrowed.
    */
   tokenGradients(call: TokenGradients): void;
 }
@@ -133,27 +133,34 @@ export function instantiateSoftmax(heap: Heap): Softmax {
       const out = new Float64Array(2);
       const flag = Number(entropy);
       const perRow = entropy ? 2 : 1;
-      kernel.prepare(temperature, work);
-      let views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
-      for (let row = 0; row < rows; row++) {
-        const { ids, columns, statistics, results } = views;
-        const [x, to] = [logits + 4 * row * size, gradient + 4 * row * size];
-        const id = ids[row] as number;
-        out.fill(0);
-        if (id === ignoreId) {
-          statistics.fill(0, row * perRow, (row + 1) * perRow);
-        } else {
-          kernel.beginRow(x, id, to, size, temperature, flag, work);
-          statistics[row * perRow] = results[0] as number;
-          if (entropy) statistics[row * perRow + 1] = results[1] as number;
-          // As they are reported: a ratio to the same number, read again, is exactly 1.
-          const entropyOf = entropy ? (statistics[row * perRow + 1] as number) : Number.NaN;
-          slopes(statistics[row * perRow] as number, entropyOf, columns, row * width, out);
+      // The slope of the entropy multiplies exponentials by logits, so that these cannot lie in each other's place.
+      const spare = entropy && gradient === logits ? heap.allocate(4 * size) : undefined;
+      try {
+        kernel.prepare(temperature, work);
+        let views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
+        for (let row = 0; row < rows; row++) {
+          const { ids, columns, statistics, results } = views;
+          const [x, to] = [logits + 4 * row * size, gradient + 4 * row * size];
+          const e = spare ?? to;
+          const id = ids[row] as number;
+          out.fill(0);
+          if (id === ignoreId) {
+            statistics.fill(0, row * perRow, (row + 1) * perRow);
+          } else {
+            kernel.beginRow(x, id, e, size, temperature, flag, work);
+            statistics[row * perRow] = results[0] as number;
+            if (entropy) statistics[row * perRow + 1] = results[1] as number;
+            // As they are reported: a ratio to the same number, read again, is exactly 1.
+            const entropyOf = entropy ? (statistics[row * perRow + 1] as number) : Number.NaN;
+            slopes(statistics[row * perRow] as number, entropyOf, columns, row * width, out);
+          }
+          const [slope, slopeOfEntropy] = [out[0] as number, entropy ? (out[1] as number) : 0];
+          kernel.endRow(x, id, e, to, size, temperature, ignoreId, slope, slopeOfEntropy, work);
+          // A callback that allocates may have made the heap grow.
+          if (ids.buffer !== heap.memory.buffer) views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
         }
-        const [slope, slopeOfEntropy] = [out[0] as number, entropy ? (out[1] as number) : 0];
-        kernel.endRow(x, id, to, size, temperature, ignoreId, flag, slope, slopeOfEntropy, work);
-        // A callback that allocates may have made the heap grow.
-        if (ids.buffer !== heap.memory.buffer) views = viewsOf(heap, call, kernel.resultsAt(work) >>> 0);
+      } finally {
+        if (spare !== undefined) heap.free(spare);
       }
     },
   };

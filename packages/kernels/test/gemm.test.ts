@@ -198,6 +198,8 @@ describe('gemm', () => {
     [262, 40, 9],
     [3, 1030, 521],
     [9, 513, 70],
+    // Transposed, more than the cache holds: see `touch`.
+    [3, 300, 1001],
   ])('across the blocks: %i x %i times %i columns', (m, k, n) => {
     for (const flip of flags) check({ ...plain, ...flip, m, k, n, accumulate: flip.transposeA });
   });

@@ -393,7 +393,12 @@ describe('in a heap', () => {
         });
         const where = inPlace ? x : gradient;
         const got = [...numbers().subarray(where, where + rows * size), ...numbers().subarray(statistics)];
-        if (inPlace) expect(numbers().subarray(gradient, ids).every((value) => value === 12345)).toBe(true);
+        if (inPlace)
+          expect(
+            numbers()
+              .subarray(gradient, ids)
+              .every((value) => value === 12345),
+          ).toBe(true);
         heap.free(address);
         return got;
       });

@@ -10,8 +10,8 @@ import { withGradient } from './with-gradient.js';
 /** Options of the functions behind an output projection. */
 export interface LinearLogProbsOptions extends SelectiveLogSoftmaxOptions {
   /**
-   * Up to so many bytes of logits [B, T, V] are held for the gradient; above it, so many exist at a time. Default 2²⁶
-   * (64 MB), of which the gradient needs twice.
+   * Up to so many bytes of logits [B, T, V] are held for the gradient, which needs as many again; above it, so many exist
+   * at a time. Default 2²⁶ (64 MB).
    */
   readonly chunkBytes?: number;
 }
@@ -19,7 +19,9 @@ export interface LinearLogProbsOptions extends SelectiveLogSoftmaxOptions {
 /**
  * `selectiveLogSoftmax` of logits = hidden · weightᵀ, without [B, T, V] where that is large: the output projection of
  * a language model and the log-probs of its tokens, chunk by chunk. The gradient computes the logits of each chunk once
- * more, which is a third of its time; `fromHidden` of @tsrl/losses does without, for losses that it knows.
+ * more, which is a third of its time; `fromHidden` of @tsrl/losses does without, for losses that it knows. Where the
+ * backend has `linearTokenGradients`, the gradient comes from there, in its smaller chunks; elsewhere three gradients of
+ * `weight` exist at a time.
  *
  * @param hidden float32 [B, T, H]; the states at t predict token t
  * @param weight float32 [V, H], as Hugging Face stores it
@@ -126,9 +128,9 @@ function gradientsByKernel(
   dy: tf.Tensor2D,
   { temperature = 1, ignoreId = -100 }: LinearLogProbsOptions,
 ): tf.Tensor[] {
-  // The kernel passes over tokens of −100, with their entropies; −1 is no token, whose log-prob has no gradient.
+  // The kernel skips tokens of −100, and their entropies too. −1 is no token: only its entropy has a gradient.
   const asked = tf.logicalAnd(tf.greaterEqual(ids, 0), tf.notEqual(ids, ignoreId));
-  const { gradients } = linearTokenGradients(tf.expandDims<tf.Rank.R3>(states), weight, {
+  const { gradients } = linearTokenGradients(tf.expandDims<tf.Tensor3D>(states), weight, {
     ids: tf.expandDims(tf.where(asked, ids, tf.fill(ids.shape, -1, 'int32'))),
     columns: dy,
     slopes: dy.shape[1] === 2 ? slopesOfBoth : slopeOfLogProb,

@@ -147,28 +147,31 @@ test('an ignored id has log-prob 0 and no gradient', async () => {
   tf.dispose([hidden, weight, ids, value, gradient, flat]);
 });
 
-test.each([-100, 1, -1])('chunks pass over the id %i to ignore, and over ids outside, as the whole does', async (ignoreId) => {
-  const { hidden, weight, ids: all } = draw(4, 1, 8, 3, 5);
-  all.dispose();
-  const ids = tf.tensor2d([ignoreId, 0, -1, 5, 2, -100, 4, 1], [1, 8], 'int32');
-  // NaN is the log-prob of an id outside.
-  const weights = tf.tensor2d([3, 1, 4, 1, 5, 9, 2, 6], [1, 8]);
-  const f = (chunkBytes: number) => (h: tf.Tensor, w: tf.Tensor) => {
-    const options = { ignoreId, chunkBytes };
-    const { logProbs, entropy } = linearTokenStatistics(h as tf.Tensor3D, w as tf.Tensor2D, ids, options);
-    return tf.sum(tf.mul(weights, tf.add(logProbs, tf.square(entropy)))) as tf.Scalar;
-  };
-  const numbers = async (chunkBytes: number): Promise<number[]> => {
-    const gradients = tf.grads(f(chunkBytes))([hidden, weight]);
-    const values = await Promise.all(gradients.map(async (t) => Array.from(await t.data())));
-    tf.dispose(gradients);
-    return values.flat();
-  };
-  const whole = await numbers(2 ** 26);
-  expect(whole.every(Number.isFinite)).toBe(true);
-  expect(maxError(await numbers(4 * 5 * 3), whole, { absolute: 1e-5, relative: 2e-5 })).toBeLessThan(1);
-  tf.dispose([hidden, weight, ids, weights]);
-});
+test.each([-100, 1, -1])(
+  'chunks pass over the id %i to ignore, and over ids outside, as the whole does',
+  async (ignoreId) => {
+    const { hidden, weight, ids: all } = draw(4, 1, 8, 3, 5);
+    all.dispose();
+    const ids = tf.tensor2d([ignoreId, 0, -1, 5, 2, -100, 4, 1], [1, 8], 'int32');
+    // NaN is the log-prob of an id outside.
+    const weights = tf.tensor2d([3, 1, 4, 1, 5, 9, 2, 6], [1, 8]);
+    const f = (chunkBytes: number) => (h: tf.Tensor, w: tf.Tensor) => {
+      const options = { ignoreId, chunkBytes };
+      const { logProbs, entropy } = linearTokenStatistics(h as tf.Tensor3D, w as tf.Tensor2D, ids, options);
+      return tf.sum(tf.mul(weights, tf.add(logProbs, tf.square(entropy)))) as tf.Scalar;
+    };
+    const numbers = async (chunkBytes: number): Promise<number[]> => {
+      const gradients = tf.grads(f(chunkBytes))([hidden, weight]);
+      const values = await Promise.all(gradients.map(async (t) => Array.from(await t.data())));
+      tf.dispose(gradients);
+      return values.flat();
+    };
+    const whole = await numbers(2 ** 26);
+    expect(whole.every(Number.isFinite)).toBe(true);
+    expect(maxError(await numbers(4 * 5 * 3), whole, { absolute: 1e-5, relative: 2e-5 })).toBeLessThan(1);
+    tf.dispose([hidden, weight, ids, weights]);
+  },
+);
 
 test('refuses shapes that do not fit', () => {
   const { hidden, weight, ids } = draw(3, 1, 3, 2, 5);
