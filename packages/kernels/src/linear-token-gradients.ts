@@ -31,8 +31,9 @@ const TILE = 4;
 /**
  * A loss of the log-probs and entropies of tokens behind an output projection, with its gradients in both factors. For
  * each chunk of rows: the product, the pass over its logits, which leaves the gradient in their place, and both products
- * of the gradient, so that [rows, size] is never held and no product is computed twice. It borrows one chunk of the heap
- * for a call; what else there is are the gradients themselves.
+ * of the gradient, so that [rows, size] is never held and no product is computed twice. It borrows a chunk of the heap for
+ * a call, and with the entropy one row more: at [1024, 512] [32000, 512] 13 MB, beside the 68 MB of the gradients
+ * themselves, where all logits and their gradient take 262 MB.
  *
  * @throws BackendError as `instantiateGemm` and `instantiateSoftmax`
  */
