@@ -53,10 +53,10 @@ export function correctedKl({ aggregate = tokenMean }: CorrectedKlOptions = {}):
     return tf.tidy(() => {
       const estimate = k3(zeroMasked(logProbs, mask), zeroMasked(refLogProbs, mask));
       const weighted = tf.mul<PerToken>(tokenRatio(inputs), estimate);
-      return {
-        loss: aggregate(weighted, mask, context),
-        metrics: { kl: maskedMean(stopGradient(weighted), mask) },
-      };
+      const loss = aggregate(weighted, mask, context);
+      // The same number needs no second sum.
+      const isMean = aggregate === tokenMean && context.tokens === undefined;
+      return { loss, metrics: { kl: isMean ? stopGradient(loss) : maskedMean(stopGradient(weighted), mask) } };
     });
   };
   const slope = (logProb: number, values: Float32Array, at: number): number => {

@@ -52,10 +52,10 @@ export function kl({ estimator = k3, aggregate = tokenMean }: KlOptions = {}): L
     expectSameShape('kl', { logProbs, refLogProbs, mask });
     return tf.tidy(() => {
       const estimate = estimator(zeroMasked(logProbs, mask), zeroMasked(refLogProbs, mask));
-      return {
-        loss: aggregate(estimate, mask, context),
-        metrics: { kl: maskedMean(stopGradient(estimate), mask) },
-      };
+      const loss = aggregate(estimate, mask, context);
+      // The same number needs no second sum.
+      const isMean = aggregate === tokenMean && context.tokens === undefined;
+      return { loss, metrics: { kl: isMean ? stopGradient(loss) : maskedMean(stopGradient(estimate), mask) } };
     });
   };
   const derivative = estimator.slope;
