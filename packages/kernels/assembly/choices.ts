@@ -68,3 +68,34 @@ export function choose(truths: usize, yes: usize, no: usize, out: usize, n: usiz
     store<f32>(out + at, load<f32>((load<u8>(truths + i) !== 0 ? yes : no) + at));
   }
 }
+
+/** out[i] = the larger of `least` and the smaller of `most` and x[i]; NaN of NaN. */
+export function clip(x: usize, out: usize, n: usize, least: f32, most: f32): void {
+  const low = f32x4.splat(least);
+  const high = f32x4.splat(most);
+  const bytes = n << 2;
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(out + at, f32x4.max(low, f32x4.min(v128.load(x + at), high)));
+  for (; at < bytes; at += 4) store<f32>(out + at, max<f32>(least, min<f32>(load<f32>(x + at), most)));
+}
+
+/** out[i] = 1 where both truths are not 0. */
+export function both(a: usize, b: usize, out: usize, n: usize): void {
+  const zero = i8x16.splat(0);
+  const one = i8x16.splat(1);
+  let i: usize = 0;
+  for (; i + 16 <= n; i += 16) {
+    const missing = v128.or(i8x16.eq(v128.load(a + i), zero), i8x16.eq(v128.load(b + i), zero));
+    v128.store(out + i, v128.andnot(one, missing));
+  }
+  for (; i < n; i++) store<u8>(out + i, load<u8>(a + i) !== 0 && load<u8>(b + i) !== 0 ? 1 : 0);
+}
+
+/** out[i] = 1 where the truth is 0. */
+export function not(truths: usize, out: usize, n: usize): void {
+  const zero = i8x16.splat(0);
+  const one = i8x16.splat(1);
+  let i: usize = 0;
+  for (; i + 16 <= n; i += 16) v128.store(out + i, v128.and(i8x16.eq(v128.load(truths + i), zero), one));
+  for (; i < n; i++) store<u8>(out + i, load<u8>(truths + i) === 0 ? 1 : 0);
+}

@@ -26,6 +26,12 @@ export interface Elements {
   compare(at: Operands, size: number, kind: 'greater' | 'greaterEqual'): void;
   /** out = the larger or the smaller of a and b; NaN where one of them is. */
   extreme(at: Operands, size: number, kind: 'maximum' | 'minimum'): void;
+  /** out = max(least, min(x, most)); NaN of NaN. */
+  clip(at: Record<'x' | 'out', number>, size: number, bounds: { readonly least: number; readonly most: number }): void;
+  /** out = 1 where both bytes are not 0. */
+  both(at: Record<'a' | 'b' | 'out', number>, size: number): void;
+  /** out = 1 where the byte is 0. */
+  not(at: Record<'truths' | 'out', number>, size: number): void;
   /** out = yes where the byte at `truths` is not 0, no elsewhere. */
   choose(at: Record<'truths' | 'yes' | 'no' | 'out', number>, size: number): void;
 }
@@ -46,6 +52,9 @@ export function instantiateElements(heap: Heap): Elements {
       kernel.compare(kind === 'greater' ? 0 : 1, a, aIsOne ? 0 : 1, b, bIsOne ? 0 : 1, out, size),
     extreme: ({ a, b, out, aIsOne, bIsOne }, size, kind) =>
       kernel.extreme(kind === 'maximum' ? 0 : 1, a, aIsOne ? 0 : 1, b, bIsOne ? 0 : 1, out, size),
+    clip: ({ x, out }, size, { least, most }) => kernel.clip(x, out, size, least, most),
+    both: ({ a, b, out }, size) => kernel.both(a, b, out, size),
+    not: ({ truths, out }, size) => kernel.not(truths, out, size),
     choose: ({ truths, yes, no, out }, size) => kernel.choose(truths, yes, no, out, size),
   };
 }

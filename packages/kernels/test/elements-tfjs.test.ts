@@ -118,6 +118,26 @@ describe('where', () => {
   });
 });
 
+test.each<[number[], number[]]>([
+  [[37], [37]],
+  [
+    [0, 3],
+    [0, 3],
+  ],
+  [[], []],
+  [[5, 7], [7]], // by tfjs
+])('logicalAnd, logicalNot and clipByValue are those of tfjs for %j and %j', (a, b) => {
+  for (const compute of [
+    () => tf.logicalAnd(tf.greater(numbers(a, 2), 0), tf.less(numbers(b, 3), 1)),
+    () => tf.logicalNot(tf.greater(numbers(a, 2), 0)),
+    () => tf.clipByValue(numbers(a, 2), -0.5, 1.5),
+  ]) {
+    const [fast, plain] = both(compute);
+    expect(fast).toEqual(plain);
+    installFastKernels();
+  }
+});
+
 test('TsrlK3 is the estimate and its slope for every shape, empty ones too', () => {
   const rng = createRng(1);
   for (const shape of [[], [0], [3], [2, 5], [2, 3, 4]]) {

@@ -147,3 +147,22 @@ test('choose', () => {
     expect([...floats(out!, n)]).toEqual(Array.from(truths, (truth, i) => (truth ? yes[i]! : no[i]!)));
   }
 });
+
+test('clip, with NaN as it is', () => {
+  for (const n of sizes) {
+    const x = draw(n, 2);
+    const [out] = run([x], [4 * n], (x, out) => elements.clip({ x: x!, out: out! }, n, { least: -0.5, most: 1.5 }));
+    expect([...floats(out!, n)]).toEqual(Array.from(x, (x) => Math.max(-0.5, Math.min(x, 1.5))));
+  }
+});
+
+test('both and not', () => {
+  for (const n of sizes) {
+    const [a, b] = [2, 3].map((step) => Uint8Array.from({ length: n }, (_, i) => [1, 0, 255, 0, 1][(i * step) % 5]!));
+    const bytes = (at: number): number[] => [...new Uint8Array(heap.memory.buffer, at, n)];
+    const [and] = run([a!, b!], [n], (a, b, out) => elements.both({ a: a!, b: b!, out: out! }, n));
+    expect(bytes(and!)).toEqual(Array.from(a!, (x, i) => (x && b![i] ? 1 : 0)));
+    const [not] = run([a!], [n], (truths, out) => elements.not({ truths: truths!, out: out! }, n));
+    expect(bytes(not!)).toEqual(Array.from(a!, (x) => (x ? 0 : 1)));
+  }
+});

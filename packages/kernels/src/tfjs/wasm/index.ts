@@ -7,7 +7,7 @@ import type { FastKernel, Probe } from '../fast-kernel.js';
 import { linearTokenGradients } from '../linear-token-gradients.js';
 import { scaleBy } from '../scale-by.js';
 import type { WasmKernel } from './backend.js';
-import { clipByValue, identity, log1p, oneHot } from './corrections.js';
+import { identity, log1p, oneHot } from './corrections.js';
 import { elementKernels } from './elements.js';
 import { fastFusedMatMul } from './fused-mat-mul.js';
 import { transformerKernels } from './layers.js';
@@ -79,13 +79,6 @@ export const wasmKernels: readonly FastKernel[] = [
       inputs: { indices: { values: [1], shape: [1], dtype: 'int32' } },
       attrs: { depth: 2, onValue: 1, offValue: 0, dtype: 'float32' },
       outputs: [[0, 1]],
-    },
-  ]),
-  over('ClipByValue', () => clipByValue, [
-    {
-      inputs: { x: row(-2, Number.NaN, 2) },
-      attrs: { clipValueMin: -1, clipValueMax: 1 },
-      outputs: [[-1, Number.NaN, 1]],
     },
   ]),
   over('Log1p', log1p, [{ inputs: { x: row(0, 1) }, outputs: [[0, Math.LN2]] }]),
