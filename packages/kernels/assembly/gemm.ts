@@ -22,6 +22,13 @@ const TILE: usize = 128;
 const REST: usize = 32;
 const CONSTANTS: usize = 96;
 
+/**
+ * Of sums this short, writing takes a good part of the time, and what is written must be in the first level: few lines of
+ * it share a place there when rows lie a power of two apart.
+ */
+const SHALLOW: usize = 128;
+const SHALLOW_ROWS: usize = 16;
+
 /** Up to so many rows of A, rows of B are used where they lie: packing would cost more than it gives. */
 const FEW: usize = 4;
 
@@ -103,8 +110,9 @@ export function gemm(
         }
         if (strips < columns) {
           packB(b + l * bRow + (j + strips) * bColumn, bRow, bColumn, inner, columns - strips, scratch);
-          for (let i: usize = 0; i < m; i += ROWS) {
-            const rows = min(ROWS, m - i);
+          const most = add && inner <= SHALLOW ? SHALLOW_ROWS : ROWS;
+          for (let i: usize = 0; i < m; i += most) {
+            const rows = min(most, m - i);
             packA(a + i * aRow + l * aColumn, aRow, aColumn, rows, inner, packedA);
             let panel = scratch;
             for (let jj = strips; jj < columns; jj += 8) {
