@@ -56,7 +56,8 @@ export function createRng(from: number | RngState): Rng {
 
 /** A uniformly random order of 0 … n − 1 (Fisher-Yates). */
 export function permutation(n: number, rng: Rng): Int32Array {
-  const order = Int32Array.from({ length: n }, (_, i) => i);
+  const order = new Int32Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor(rng.uniform() * (i + 1));
     const swapped = order[i] as number;

@@ -21,8 +21,14 @@ function affine(x: Float64Array, weights: Weights, name: string): Float64Array {
   );
 }
 
-function layerNorm(x: Float64Array, weights: Weights, name: string, epsilon: number): Float64Array {
-  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+/** `rounding` is that of the mean: states that all but equal it are what is left of a difference. */
+function layerNorm(
+  x: Float64Array,
+  weights: Weights,
+  name: string,
+  { epsilon, rounding }: { readonly epsilon: number; readonly rounding: () => number },
+): Float64Array {
+  const mean = (x.reduce((sum, value) => sum + value, 0) / x.length) * (1 + rounding());
   const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
   const [scale, shift] = [weights[`${name}.weight`]!, weights[`${name}.bias`]!];
   return x.map((value, i) => (scale[i]! * (value - mean)) / Math.sqrt(variance + epsilon) + shift[i]!);
@@ -36,8 +42,10 @@ export function oracleStates(
   weights: Weights,
   ids: readonly number[],
   types: readonly number[] = ids.map(() => 0),
+  rounding = (): number => 0,
 ): Float64Array[] {
-  const { hiddenSize: H, heads, layerNormEpsilon: epsilon } = config;
+  const { hiddenSize: H, heads } = config;
+  const how = { epsilon: config.layerNormEpsilon, rounding };
   const d = H / heads;
   const row = (name: string, at: number): Float64Array =>
     weights[`embeddings.${name}_embeddings.weight`]!.slice(at * H, (at + 1) * H);
@@ -48,7 +56,7 @@ export function oracleStates(
 
   let states = ids.map((id, at) => {
     const sum = plus(plus(row('word', id), row('position', at)), row('token_type', types[at]!));
-    return layerNorm(sum, weights, 'embeddings.LayerNorm', epsilon);
+    return layerNorm(sum, weights, 'embeddings.LayerNorm', how);
   });
   for (let layer = 0; layer < config.layers; layer++) {
     const at = `encoder.layer.${layer}`;
@@ -67,13 +75,13 @@ export function oracleStates(
         }
       }
       const attended = plus(x, affine(mixed, weights, `${at}.attention.output.dense`));
-      const middle = layerNorm(attended, weights, `${at}.attention.output.LayerNorm`, epsilon);
+      const middle = layerNorm(attended, weights, `${at}.attention.output.LayerNorm`, how);
       const wide = affine(middle, weights, `${at}.intermediate.dense`).map(activate);
       return layerNorm(
         plus(middle, affine(wide, weights, `${at}.output.dense`)),
         weights,
         `${at}.output.LayerNorm`,
-        epsilon,
+        how,
       );
     });
   }
@@ -81,8 +89,13 @@ export function oracleStates(
 }
 
 /** What the encoder pools of one sequence. */
-export function oraclePooled(config: BertConfig, weights: Weights, ids: readonly number[]): Float64Array {
-  const states = oracleStates(config, weights, ids);
+export function oraclePooled(
+  config: BertConfig,
+  weights: Weights,
+  ids: readonly number[],
+  rounding?: () => number,
+): Float64Array {
+  const states = oracleStates(config, weights, ids, undefined, rounding);
   const pooled = config.pooling === 'first' ? states[0]! : states.reduce(plus).map((x) => x / ids.length);
   return config.normalize ? pooled.map((x) => x / Math.hypot(...pooled)) : pooled;
 }

@@ -138,7 +138,7 @@ describe('against the float64 oracle', () => {
         const typed = model.hidden({ ...batch, tokenTypes });
         const pooled = model.pooled(batch);
         try {
-          const near = (f: (w: Weights) => readonly number[]) => {
+          const near = (f: Parameters<typeof roundings>[2]) => {
             const moved = roundings(weights, createRng(seed), f);
             return { ...tolerance, absolute: tolerance.absolute + moved };
           };
@@ -146,8 +146,8 @@ describe('against the float64 oracle', () => {
             [states, []],
             [typed, types],
           ] as const) {
-            const oracle = (w: Weights): number[] =>
-              drawn.flatMap((row, i) => oracleStates(config, w, row, given[i]).flatMap((state) => [...state]));
+            const oracle = (w: Weights, rounding?: () => number): number[] =>
+              drawn.flatMap((row, i) => oracleStates(config, w, row, given[i], rounding).flatMap((x) => [...x]));
             const data = await of.data();
             expect(data.every(Number.isFinite)).toBe(true);
             const stride = batch.ids.shape[1] * config.hiddenSize;
@@ -156,7 +156,8 @@ describe('against the float64 oracle', () => {
             ]);
             expect(maxError(real, oracle(weights), near(oracle))).toBeLessThanOrEqual(1);
           }
-          const oracle = (w: Weights): number[] => drawn.flatMap((row) => [...oraclePooled(config, w, row)]);
+          const oracle = (w: Weights, rounding?: () => number): number[] =>
+            drawn.flatMap((row) => [...oraclePooled(config, w, row, rounding)]);
           expect(maxError(await pooled.data(), oracle(weights), near(oracle))).toBeLessThanOrEqual(1);
         } finally {
           tf.dispose([states, typed, pooled, batch.ids, batch.lengths, tokenTypes, lengths]);

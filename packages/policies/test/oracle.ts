@@ -95,17 +95,20 @@ export function oracleLogits(config: LlamaConfig, weights: Weights, hidden: Floa
 export const tolerance: Tolerance = { absolute: 1.2e-5, relative: 2e-5 };
 
 /**
- * How far a result of the oracle moves when every weight moves by one rounding of float32, the largest of eight draws,
- * and eight roundings for what is computed on the way: a norm that divides by a state near 0 enlarges them all.
+ * How far a result of the oracle moves when every weight moves by one rounding of float32, and what it rounds on the way
+ * by the second argument; the largest of eight draws, and eight roundings for all else that is computed on the way: a
+ * norm that divides by a state near 0 enlarges them all.
  */
-export function roundings(weights: Weights, rng: Rng, f: (weights: Weights) => readonly number[]): number {
-  const here = f(weights);
+export function roundings(
+  weights: Weights,
+  rng: Rng,
+  f: (weights: Weights, rounding: () => number) => readonly number[],
+): number {
+  const here = f(weights, () => 0);
+  const rounding = (): number => (rng.uniform() < 0.5 ? -1 : 1) * 2 ** -24;
   const moves = Array.from({ length: 8 }, () => {
-    const nudged = Object.entries(weights).map(([name, w]) => [
-      name,
-      w.map((x) => x * (1 + (rng.uniform() < 0.5 ? -1 : 1) * 2 ** -24)),
-    ]);
-    return Math.max(...f(Object.fromEntries(nudged)).map((y, i) => Math.abs(y - (here[i] as number))));
+    const nudged = Object.entries(weights).map(([name, w]) => [name, w.map((x) => x * (1 + rounding()))]);
+    return Math.max(...f(Object.fromEntries(nudged), rounding).map((y, i) => Math.abs(y - (here[i] as number))));
   });
   return 8 * Math.max(...moves);
 }

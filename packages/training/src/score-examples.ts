@@ -14,6 +14,7 @@ export interface Scored {
 }
 
 export interface ScoreOptions extends ScoreRequest {
+  /** Texts that are scored together; by default 64, and as many more as make 256 tokens of short ones. */
   readonly batchSize?: number;
 }
 
@@ -49,7 +50,7 @@ export interface Scoring {
 /** `allocate` makes the arrays of the scores: of zeros, possibly in memory that threads share. */
 export function planScoring(
   sequences: readonly Int32Array[],
-  { batchSize = 64, values = false, logMass = false }: ScoreOptions = {},
+  { batchSize = defaultBatchSize(sequences), values = false, logMass = false }: ScoreOptions = {},
   allocate: (length: number) => Float64Array = (length) => new Float64Array(length),
 ): Scoring {
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
@@ -63,6 +64,11 @@ export function planScoring(
   const column = (): Float64Array => allocate(order.length);
   const scores = { logits: column(), ...(values && { values: column() }), ...(logMass && { logMass: column() }) };
   return { sequences, batches, scores };
+}
+
+function defaultBatchSize(sequences: readonly Int32Array[]): number {
+  const longest = sequences.reduce((most, { length }) => Math.max(most, length), 1);
+  return Math.max(64, Math.floor(256 / longest));
 }
 
 /** Scores the batches whose indices `take` gives, until it gives none. */

@@ -117,8 +117,13 @@ export async function* train<C extends Columns>(options: TrainOptions<C>): Async
   if (!(targetKl > 0)) throw new OptionError('train', 'targetKl', 'positive', targetKl);
   const observes = method.observes.some((what) => what !== 'refLogits');
   const root = createRng(options.seed);
-  const pass = (index: number): Int32Array => sample(examples.labels, root.fork(`pass ${index}`));
-  const passSize = pass(0).length;
+  const draw = (index: number) => ({ index, positions: sample(examples.labels, root.fork(`pass ${index}`)) });
+  let drawn = draw(0);
+  const pass = (index: number): Int32Array => {
+    if (drawn.index !== index) drawn = draw(index); // small refreshes stay in one pass for long
+    return drawn.positions;
+  };
+  const passSize = drawn.positions.length;
   const size = Math.min(options.refreshSize ?? passSize, passSize);
   const lengths = Int32Array.from(examples.sequences, (sequence) => sequence.length);
   const totalSteps = refreshes * epochs * Math.ceil(size / batchSize);
