@@ -2,3 +2,4 @@
 
 export * from './choices';
 export * from './k3';
+export * from './masked';

@@ -32,6 +32,13 @@ export interface Elements {
   both(at: Record<'a' | 'b' | 'out', number>, size: number): void;
   /** out = 1 where the byte is 0. */
   not(at: Record<'truths' | 'out', number>, size: number): void;
+  /** y = x where the mask is positive, 0 elsewhere, whatever x is there. */
+  zeroMasked(at: Record<'x' | 'mask' | 'y', number>, size: number): void;
+  /** Of each row Σ m x, where a mask of 0 hides whatever x is, and Σ m, or 1 where that is 0. */
+  maskedSums(
+    at: Record<'x' | 'mask' | 'sums' | 'counts', number>,
+    size: { readonly rows: number; readonly width: number },
+  ): void;
   /** out = yes where the byte at `truths` is not 0, no elsewhere. */
   choose(at: Record<'truths' | 'yes' | 'no' | 'out', number>, size: number): void;
 }
@@ -55,6 +62,8 @@ export function instantiateElements(heap: Heap): Elements {
     clip: ({ x, out }, size, { least, most }) => kernel.clip(x, out, size, least, most),
     both: ({ a, b, out }, size) => kernel.both(a, b, out, size),
     not: ({ truths, out }, size) => kernel.not(truths, out, size),
+    zeroMasked: ({ x, mask, y }, size) => kernel.zeroMasked(x, mask, y, size),
+    maskedSums: ({ x, mask, sums, counts }, { rows, width }) => kernel.maskedSums(x, mask, sums, counts, rows, width),
     choose: ({ truths, yes, no, out }, size) => kernel.choose(truths, yes, no, out, size),
   };
 }

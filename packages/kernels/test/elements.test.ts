@@ -1,5 +1,6 @@
+import { createRng } from '@tsrl/core';
 import { maxError } from '@tsrl/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createHeap } from '../src/arrays/heap.ts';
 import { type Elements, instantiateElements } from '../src/elements.ts';
 
@@ -8,7 +9,7 @@ const elements = instantiateElements(heap);
 
 /** Runs over arrays with a guard on either side, which must stay as it was. */
 function run(inputs: (Float32Array | Uint8Array)[], lengths: number[], use: (...at: number[]) => void): number[] {
-  const guard = 64;
+  const guard = 60; // so that vectors lie across lines of 16 bytes
   const arrays = [...inputs, ...lengths.map((length) => new Uint8Array(length).fill(77))];
   const addresses = arrays.map((array) => heap.allocate(array.byteLength + 2 * guard) + guard);
   const bytes = new Uint8Array(heap.memory.buffer);
@@ -96,7 +97,7 @@ test('k3 is clamped twice, with slope 0 beyond and the slope itself on the bound
   ).toBeLessThan(1);
 });
 
-const sizes = [0, 1, 3, 4, 5, 15, 16, 17, 33, 64, 65];
+const sizes = Array.from({ length: 71 }, (_, n) => n);
 const odd = [1, -1, 0, -0, 2, Number.NaN, Infinity, -Infinity, 0.5];
 const draw = (n: number, step: number): Float32Array =>
   Float32Array.from({ length: n }, (_, i) => odd[(i * step) % odd.length]!);
@@ -165,4 +166,41 @@ test('both and not', () => {
     const [not] = run([a!], [n], (truths, out) => elements.not({ truths: truths!, out: out! }, n));
     expect(bytes(not!)).toEqual(Array.from(a!, (x) => (x ? 0 : 1)));
   }
+});
+
+describe('what a mask lets through', () => {
+  const weights = [0, 1, 0.5, 0, 2, 0, 1];
+  const mask = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => weights[i % 7]!);
+
+  test('zeroMasked, whatever stands behind a 0', () => {
+    for (const n of sizes) {
+      const [x, m] = [draw(n, 4), mask(n)];
+      const [out] = run([x, m], [4 * n], (x, mask, y) => elements.zeroMasked({ x: x!, mask: mask!, y: y! }, n));
+      expect([...floats(out!, n)]).toEqual(Array.from(x, (x, i) => (m[i]! > 0 ? x : 0)));
+    }
+  });
+
+  test('maskedSums of rows, in blocks, to the last digits; a row without a weight counts 1', () => {
+    for (const rows of [0, 1, 3]) {
+      for (const width of [...sizes, 1023, 1024, 1025, 2100]) {
+        const rng = createRng(width);
+        const m = mask(rows * width);
+        m.fill(0, width, 2 * width);
+        const x = Float32Array.from(m, (weight) => (weight === 0 ? Number.NaN : 1 + rng.uniform()));
+        const [sums, counts] = run([x, m], [4 * rows, 4 * rows], (x, mask, sums, counts) =>
+          elements.maskedSums({ x: x!, mask: mask!, sums: sums!, counts: counts! }, { rows, width }),
+        );
+        const row = (i: number, of: (at: number) => number): number =>
+          Array.from({ length: width }, (_, j) => of(i * width + j)).reduce((a, b) => a + b, 0);
+        const all = Array.from({ length: rows }, (_, i) => i);
+        const want = all.map((i) => row(i, (at) => (m[at] === 0 ? 0 : x[at]! * m[at]!)));
+        expect(maxError(floats(sums!, rows), want, { absolute: 1e-30, relative: 4e-6 })).toBeLessThan(1);
+        expect([...floats(counts!, rows)]).toEqual(all.map((i) => row(i, (at) => m[at]!) || 1));
+      }
+    }
+    const [sums] = run([Float32Array.of(1, Number.NaN), Float32Array.of(1, 1)], [4, 4], (x, mask, sums, counts) =>
+      elements.maskedSums({ x: x!, mask: mask!, sums: sums!, counts: counts! }, { rows: 1, width: 2 }),
+    );
+    expect(floats(sums!, 1)[0]).toBeNaN();
+  });
 });

@@ -24,9 +24,11 @@ export type FromHidden<Inputs> = Omit<Inputs, 'logProbs' | 'entropy'> & HiddenIn
 
 /**
  * `fromLogits` behind the output projection, logits = hidden · weightᵀ, without the logits: [B, T, V] is the largest
- * tensor of a language model, and here only a chunk of tokens of it exists at a time (32 MB). For a sum over tokens on
- * wasm and cpu the gradients in `hidden` and `weight` come out of the same pass, so that chunking costs nothing; any other
- * loss, and any other backend, goes by `linearTokenStatistics`, which multiplies once more on the way back.
+ * tensor of a language model, and here only a chunk of tokens of it exists at a time (13 MB for V = 32000). For a sum over
+ * tokens on wasm and cpu the gradients in `hidden` and `weight` come out of the same pass: the chunks cost about 5 to 8 %
+ * of the time and need a quarter of the memory (T = 1024, H = 512, V = 32000: 81 MB, of which 68 MB are the gradients,
+ * against 330 MB). Any other loss, and any other backend, goes by `linearTokenStatistics`, which multiplies once more on
+ * the way back.
  *
  * @throws OptionError unless the temperature is positive, ShapeError when called
  */

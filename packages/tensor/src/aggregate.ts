@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionError } from '@tsrl/core';
 import { expectSameShape, expectShape } from './check.js';
-import { maskedSum } from './masked.js';
+import { maskedMean, maskedSum } from './masked.js';
+import { stopGradient } from './stop-gradient.js';
 import type { Aggregate, PerToken, StepContext } from './types.js';
 
 /**
@@ -12,12 +13,13 @@ import type { Aggregate, PerToken, StepContext } from './types.js';
  * Long responses weigh more. DAPO (arXiv:2503.14476, equation 8); the default of verl. TRL calls it `dapo` with the
  * token count of the whole batch, and `bnpo` (which has nothing to do with Beta-normalized advantages) without.
  *
- * Here and below: masks are 0 and 1, or non-negative weights; rows without a positive mask contribute nothing and
+ * Here and below: masks are 0 and 1, or non-negative weights, and constants: no gradient goes into them; rows without a positive mask contribute nothing and
  * are not counted, a batch without any gives 0 with gradient 0; values at mask 0 never matter, not even NaN.
  */
 export function tokenMean(perToken: PerToken, mask: PerToken, { tokens }: StepContext = {}): tf.Scalar {
   expectTokens('tokenMean', perToken, mask);
-  return tf.tidy(() => ratio(maskedSum(perToken, mask), tokens ?? tf.sum(mask)));
+  if (tokens === undefined) return maskedMean(perToken, mask);
+  return tf.tidy(() => ratio(maskedSum(perToken, mask), tokens));
 }
 
 /**
@@ -29,7 +31,7 @@ export function tokenMean(perToken: PerToken, mask: PerToken, { tokens }: StepCo
  */
 export function sequenceMean(perToken: PerToken, mask: PerToken, context: StepContext = {}): tf.Scalar {
   expectTokens('sequenceMean', perToken, mask);
-  return tf.tidy(() => overSequences(ratio(maskedSum(perToken, mask, { axis: 1 }), tf.sum(mask, 1)), mask, context));
+  return tf.tidy(() => overSequences(maskedMean(perToken, mask, { axis: 1 }), mask, context));
 }
 
 /**
@@ -68,7 +70,10 @@ export function tokenSum(perToken: PerToken, mask: PerToken): tf.Scalar {
 }
 
 function overSequences(perSequence: tf.Tensor, mask: PerToken, { sequences }: StepContext): tf.Scalar {
-  return ratio(tf.sum(perSequence), sequences ?? tf.sum(tf.cast(tf.greater(tf.max(mask, 1), 0), 'float32')));
+  return ratio(
+    tf.sum(perSequence),
+    sequences ?? tf.sum(tf.cast(tf.greater(tf.max(stopGradient(mask), 1), 0), 'float32')),
+  );
 }
 
 /** a / b, and 0 where b = 0 (where a is a sum over nothing). */

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expectSameShape } from './check.js';
+import { fused } from './fused.js';
 import { stopGradient } from './stop-gradient.js';
+import { withGradient } from './with-gradient.js';
 
 /** Over what a masked statistic runs. */
 export interface AxisOptions {
@@ -27,7 +29,8 @@ export interface WhitenOptions extends MaskedVarianceOptions {
 
 /**
  * x where the mask is positive, 0 elsewhere. Put it before a formula whose value at masked positions may be NaN or ∞:
- * 0 · NaN is NaN in the gradient too, so that masking the result is not enough.
+ * 0 · NaN is NaN in the gradient too, so that masking the result is not enough. The mask, here and below, is a constant:
+ * no gradient goes into it.
  *
  * @throws ShapeError unless x and mask have the same shape
  */
@@ -38,7 +41,8 @@ export function zeroMasked<T extends tf.Tensor>(x: T, mask: tf.Tensor): T {
 
 /**
  * S = Σ m x. The mask (here and below) is shaped like `x`, float32: 1 where a value counts and 0 where not, or
- * non-negative weights. A value with mask 0 never matters, not even when it is NaN.
+ * non-negative weights. The mask is a constant: no gradient goes into it. A value with mask 0 never matters, not even
+ * when it is NaN.
  *
  * @throws ShapeError unless x and mask have the same shape
  */
@@ -106,16 +110,62 @@ export function whiten<T extends tf.Tensor>(
   });
 }
 
-const select = <T extends tf.Tensor>(x: T, mask: tf.Tensor): T =>
-  tf.where(tf.greater(mask, 0), x, tf.zerosLike(x)) as T;
+/** Of gradients too: 0 · NaN would be NaN. */
+function select<T extends tf.Tensor>(x: T, mask: tf.Tensor): T {
+  return withGradient<T>(
+    [x],
+    () => {
+      const [y] = fused('TsrlZeroMasked', { x, mask }) ?? [tf.where(tf.greater(mask, 0), x, tf.zerosLike(x))];
+      return { value: y as T, saved: [mask] };
+    },
+    (dy, [mask]) => [select(dy, mask as tf.Tensor)],
+  );
+}
 
 function sum(x: tf.Tensor, mask: tf.Tensor, axis: number | undefined, keepDims: boolean): tf.Tensor {
-  return tf.sum(tf.mul(select(x, mask), mask), axis, keepDims);
+  return withGradient(
+    [x],
+    () => ({ value: sumAndCount(x, mask, axis, keepDims)[0], saved: [mask] }),
+    (dy, [mask]) => [weighted(dy, mask as tf.Tensor, axis, keepDims)],
+  );
 }
 
 function mean(x: tf.Tensor, mask: tf.Tensor, axis: number | undefined, keepDims: boolean): tf.Tensor {
+  return withGradient(
+    [x],
+    () => {
+      const [total, count] = sumAndCount(x, mask, axis, keepDims);
+      return { value: tf.div(total, count), saved: [mask, count] };
+    },
+    (dy, [mask, count]) => [weighted(tf.div(dy, count as tf.Tensor), mask as tf.Tensor, axis, keepDims)],
+  );
+}
+
+/** S = Σ m x, and N = Σ m, or 1 where that is not positive. */
+function sumAndCount(
+  x: tf.Tensor,
+  mask: tf.Tensor,
+  axis: number | undefined,
+  keepDims: boolean,
+): readonly [tf.Tensor, tf.Tensor] {
+  const last = axis === -1 || axis === x.rank - 1;
+  const kept = axis === undefined ? 0 : x.rank - 1;
+  const results = axis === undefined || last ? fused('TsrlMaskedSums', { x, mask }, { kept }) : undefined;
+  if (results) {
+    const [total, count] = results as [tf.Tensor, tf.Tensor];
+    if (!keepDims) return [total, count];
+    const shape = x.shape.map((size, d) => (d < kept ? size : 1));
+    return [tf.reshape(total, shape), tf.reshape(count, shape)];
+  }
   const count = tf.sum(mask, axis, keepDims);
-  return tf.div(sum(x, mask, axis, keepDims), tf.where(tf.greater(count, 0), count, tf.onesLike(count)));
+  const total = tf.sum(tf.mul(select(x, mask), mask), axis, keepDims);
+  return [total, tf.where(tf.greater(count, 0), count, tf.onesLike(count))];
+}
+
+/** m dy with the dy of each sum at its numbers, which is 0 where the mask is, even of a dy that is NaN. */
+function weighted(dy: tf.Tensor, mask: tf.Tensor, axis: number | undefined, keepDims: boolean): tf.Tensor {
+  const spread = axis === undefined || keepDims ? dy : tf.expandDims(dy, axis);
+  return select(tf.mul(spread, mask), mask);
 }
 
 /** x − μ where it counts, 0 elsewhere. The second pass removes what float32 left of the mean in the first. */
@@ -131,7 +181,7 @@ function variance(
   kind: 'sample' | 'population',
   keepDims: boolean,
 ): tf.Tensor {
-  const freedom = tf.sub(tf.sum(mask, axis, keepDims), kind === 'sample' ? 1 : 0);
+  const freedom = tf.sub(tf.sum(stopGradient(mask), axis, keepDims), kind === 'sample' ? 1 : 0);
   const defined = tf.greater(freedom, 0);
   const divided = tf.div(
     sum(tf.square(difference), mask, axis, keepDims),

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { finiteDifference, float32, forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
-import { describe, expect, expectTypeOf, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
 import { maskedMean, maskedSum, maskedVariance, whiten, zeroMasked } from '../src/index.ts';
 
 interface Case {
@@ -99,67 +99,152 @@ const axes = fc.constantFrom(undefined, 0, 1, -1);
 const kinds = fc.constantFrom('sample', 'population');
 const axisOf = (axis: number | undefined): { axis?: number } => (axis === undefined ? {} : { axis });
 
-describe('maskedSum, maskedMean, maskedVariance', () => {
-  test('are their definitions, with their gradients, along every axis and with weights', () => {
-    forAll([cases(weights), axes], (input, axis) => {
-      const check = (
-        f: (x: tf.Tensor, mask: tf.Tensor) => tf.Tensor,
-        definition: (x: number[], m: number[]) => number,
-      ): void => {
-        const expected = (x: ArrayLike<number>): number[] =>
-          grouped(input, x, axis, definition).map(({ result }) => result);
-        expect(maxError(run(f, input), expected(input.x), float32)).toBeLessThan(1);
-        const dot = (x: ArrayLike<number>): number => sum(expected(x).map((y, i) => y * (input.w[i] as number)));
-        expect(maxError(slope(f, input), finiteDifference(dot, input.x, 1e-4), float32)).toBeLessThan(1);
-      };
-      check((x, m) => maskedSum(x, m, axisOf(axis)), oracle.sum);
-      check((x, m) => maskedMean(x, m, axisOf(axis)), oracle.mean);
-      check(
-        (x, m) => maskedVariance(x, m, { kind: 'population', ...axisOf(axis) }),
-        (x, m) => oracle.variance(x, m, 'population'),
-      );
+describe.each(['by kernels', 'by operations, where no backend has them'])(
+  '%s: maskedSum, maskedMean, maskedVariance',
+  (how) => {
+    const backend = process.env['TSRL_BACKEND'] as string;
+    let kernels: tf.KernelConfig[] = [];
+    beforeAll(() => {
+      if (how === 'by kernels') return;
+      kernels = tf.getKernelsForBackend(backend).filter(({ kernelName }) => /^Tsrl.*Masked/.test(kernelName));
+      if (backend !== 'webgpu') expect(kernels).toHaveLength(2);
+      for (const { kernelName } of kernels) tf.unregisterKernel(kernelName, backend);
     });
-  });
+    afterAll(() => {
+      for (const kernel of kernels) tf.registerKernel(kernel);
+    });
 
-  test('the variance is that of a sample by default, and 0 for one value', () => {
-    forAll([cases(binary), axes], (input, axis) => {
-      const expected = grouped(input, input.x, axis, (x, m) => oracle.variance(x, m, 'sample'));
-      const actual = run((x, m) => maskedVariance(x, m, axisOf(axis)), input);
-      expect(
-        maxError(
-          actual,
-          expected.map(({ result }) => result),
-          float32,
+    test('are their definitions, with their gradients, along every axis and with weights', () => {
+      forAll([cases(weights), axes], (input, axis) => {
+        const check = (
+          f: (x: tf.Tensor, mask: tf.Tensor) => tf.Tensor,
+          definition: (x: number[], m: number[]) => number,
+        ): void => {
+          const expected = (x: ArrayLike<number>): number[] =>
+            grouped(input, x, axis, definition).map(({ result }) => result);
+          expect(maxError(run(f, input), expected(input.x), float32)).toBeLessThan(1);
+          const dot = (x: ArrayLike<number>): number => sum(expected(x).map((y, i) => y * (input.w[i] as number)));
+          expect(maxError(slope(f, input), finiteDifference(dot, input.x, 1e-4), float32)).toBeLessThan(1);
+        };
+        check((x, m) => maskedSum(x, m, axisOf(axis)), oracle.sum);
+        check((x, m) => maskedMean(x, m, axisOf(axis)), oracle.mean);
+        check(
+          (x, m) => maskedVariance(x, m, { kind: 'population', ...axisOf(axis) }),
+          (x, m) => oracle.variance(x, m, 'population'),
+        );
+      });
+    });
+
+    test('the variance is that of a sample by default, and 0 for one value', () => {
+      forAll([cases(binary), axes], (input, axis) => {
+        const expected = grouped(input, input.x, axis, (x, m) => oracle.variance(x, m, 'sample'));
+        const actual = run((x, m) => maskedVariance(x, m, axisOf(axis)), input);
+        expect(
+          maxError(
+            actual,
+            expected.map(({ result }) => result),
+            float32,
+          ),
+        ).toBeLessThan(1);
+      });
+    });
+
+    test('give a scalar unless there is an axis', () => {
+      tf.tidy(() => {
+        const x = tf.ones([2, 3]);
+        expectTypeOf(maskedMean(x, x)).toEqualTypeOf<tf.Scalar>();
+        expectTypeOf(maskedVariance(x, x, { kind: 'population' })).toEqualTypeOf<tf.Scalar>();
+        expectTypeOf(maskedSum(x, x, { axis: 1 })).toEqualTypeOf<tf.Tensor>();
+        expect([
+          maskedSum(x, x).shape,
+          maskedSum(x, x, { axis: 0 }).shape,
+          maskedMean(x, x, { axis: -1 }).shape,
+        ]).toEqual([[], [3], [2]]);
+      });
+    });
+
+    test('a gradient of NaN stops at the mask', () => {
+      const m = [1, 0, 0.5, 0, 0, 0];
+      const input: Case = { shape: [2, 3], x: [3, 1, 4, 1, 5, 9], m, w: [Number.NaN, ...Array(5).fill(Infinity)] };
+      const stops = [
+        (x: tf.Tensor, mask: tf.Tensor) => zeroMasked(x, mask),
+        ...[maskedSum, maskedMean].flatMap((f) =>
+          [undefined, 0, 1].map((axis) => (x: tf.Tensor, mask: tf.Tensor) => f(x, mask, axisOf(axis))),
         ),
-      ).toBeLessThan(1);
+      ];
+      for (const f of stops) {
+        const dx = slope(f, input);
+        expect(dx[0]).toBeNaN();
+        expect(m.flatMap((weight, i) => (weight === 0 ? [dx[i]] : []))).toEqual([0, 0, 0, 0]);
+      }
     });
-  });
 
-  test('give a scalar unless there is an axis', () => {
-    tf.tidy(() => {
-      const x = tf.ones([2, 3]);
-      expectTypeOf(maskedMean(x, x)).toEqualTypeOf<tf.Scalar>();
-      expectTypeOf(maskedVariance(x, x, { kind: 'population' })).toEqualTypeOf<tf.Scalar>();
-      expectTypeOf(maskedSum(x, x, { axis: 1 })).toEqualTypeOf<tf.Tensor>();
-      expect([maskedSum(x, x).shape, maskedSum(x, x, { axis: 0 }).shape, maskedMean(x, x, { axis: -1 }).shape]).toEqual(
-        [[], [3], [2]],
-      );
+    test('no gradient goes into the mask, and the second derivative is that of the formula', () => {
+      const [x, m] = [
+        [3, 1, 4, 1, 5, 9],
+        [1, 0.5, 0, 2, 1, 0],
+      ];
+      for (const f of [maskedSum, maskedMean, maskedVariance, zeroMasked, whiten] as ((
+        x: tf.Tensor,
+        mask: tf.Tensor,
+      ) => tf.Tensor)[]) {
+        const dm = read(() => {
+          const y = tf.tensor(x, [2, 3]);
+          return tf.grad((mask) => tf.add(tf.sum(f(y, mask)), tf.sum(mask)))(tf.tensor(m, [2, 3]));
+        });
+        expect([...dm]).toEqual([1, 1, 1, 1, 1, 1]);
+      }
+      // Σ_i (Σ_t m x²)² has the first derivative 4 m x S, and the sum of that in its row the second one.
+      const second = read(() => {
+        const mask = tf.tensor(m, [2, 3]);
+        const first = tf.grad((y: tf.Tensor) => tf.sum(tf.square(maskedSum(tf.square(y), mask, { axis: 1 }))));
+        return tf.grad((y: tf.Tensor) => tf.sum(first(y)))(tf.tensor(x, [2, 3]));
+      });
+      const dot = (y: ArrayLike<number>): number => {
+        const squares = Array.from(y, (v, i) => (m[i] as number) * v * v);
+        const row = (i: number): number => sum(squares.slice(i - (i % 3), i - (i % 3) + 3));
+        return sum(Array.from(y, (v, i) => 4 * (m[i] as number) * v * row(i)));
+      };
+      expect(maxError(second, finiteDifference(dot, x, 1e-4), float32)).toBeLessThan(1);
     });
-  });
 
-  test('a permutation changes nothing, a mask of ones is the plain statistic', () => {
-    const x = [3, 1, 4, 1, 5, 9];
-    for (const f of [maskedSum, maskedMean, maskedVariance]) {
-      const ones = [1, 1, 1, 1, 1, 1];
-      const there = run((y, m) => f(y, m), { shape: [2, 3], x, m: ones, w: x });
-      const back = run((y, m) => f(y, m), { shape: [2, 3], x: [...x].reverse(), m: ones, w: x });
-      expect(maxError(back, there, float32)).toBeLessThan(1);
-    }
-    const plain = { shape: [2, 3] as [number, number], x, m: [1, 1, 1, 1, 1, 1], w: x };
-    expect(run((y, m) => maskedVariance(y, m), plain)[0]).toBeCloseTo(8.9666667, 5);
-    expect(run((y, m) => maskedVariance(y, m, { kind: 'population' }), plain)[0]).toBeCloseTo(7.4722222, 5);
-  });
-});
+    test('along each axis of three', () => {
+      const shape = [2, 3, 5];
+      const [x, m] = [1, 2].map((seed) => Array.from({ length: 30 }, (_, i) => ((i * 7 + seed) % 11) % (5 - seed)));
+      for (const axis of [0, 1, 2, -1, -2]) {
+        const stride = [15, 5, 1].at(axis) as number;
+        const size = shape.at(axis) as number;
+        const starts = Array.from({ length: 30 }, (_, i) => i).filter((i) => Math.floor(i / stride) % size === 0);
+        const group = (of: number[] | undefined, i: number): number[] =>
+          Array.from({ length: size }, (_, t) => (of as number[])[i + t * stride] as number);
+        const kept = shape.filter((_, d) => d !== (axis + 3) % 3);
+        const got = tf.tidy(() => {
+          const tensors = [tf.tensor(x as number[], shape), tf.tensor(m as number[], shape)] as const;
+          const means = maskedMean(...tensors, { axis });
+          expect(means.shape).toEqual(kept);
+          const centers = whiten(...tensors, { axis, kind: 'population' });
+          return [means.dataSync(), maskedSum(centers, tensors[1], { axis }).dataSync()];
+        }) as [Float32Array, Float32Array];
+        const means = starts.map((i) => oracle.mean(group(x, i), group(m, i)));
+        expect(maxError(got[0], means, float32)).toBeLessThan(1);
+        expect(maxError(got[1], Array(kept[0]! * kept[1]!).fill(0), { absolute: 1e-5, relative: 0 })).toBeLessThan(1);
+      }
+    });
+
+    test('a permutation changes nothing, a mask of ones is the plain statistic', () => {
+      const x = [3, 1, 4, 1, 5, 9];
+      for (const f of [maskedSum, maskedMean, maskedVariance]) {
+        const ones = [1, 1, 1, 1, 1, 1];
+        const there = run((y, m) => f(y, m), { shape: [2, 3], x, m: ones, w: x });
+        const back = run((y, m) => f(y, m), { shape: [2, 3], x: [...x].reverse(), m: ones, w: x });
+        expect(maxError(back, there, float32)).toBeLessThan(1);
+      }
+      const plain = { shape: [2, 3] as [number, number], x, m: [1, 1, 1, 1, 1, 1], w: x };
+      expect(run((y, m) => maskedVariance(y, m), plain)[0]).toBeCloseTo(8.9666667, 5);
+      expect(run((y, m) => maskedVariance(y, m, { kind: 'population' }), plain)[0]).toBeCloseTo(7.4722222, 5);
+    });
+  },
+);
 
 describe('whiten', () => {
   /** Inputs whose variance is 0 or far above the threshold: the grid of 1/16 leaves nothing in between. */

@@ -3,6 +3,7 @@ import { type Elements, instantiateElements, type Operands } from '../../element
 import { onWasm } from '../addressed-kernel.js';
 import type { FastKernel, Probe } from '../fast-kernel.js';
 import { k3 } from '../k3.js';
+import { maskedKernels } from '../masked.js';
 import type { WasmKernel } from './backend.js';
 import { clipByValue } from './corrections.js';
 import { onHeap } from './on-heap.js';
@@ -23,7 +24,7 @@ const swapped =
  * also lose a NaN that is the second of the two.
  */
 export const elementKernels: readonly FastKernel[] = [
-  ...onWasm([k3], elementsOf),
+  ...onWasm([k3, ...maskedKernels], elementsOf),
   binary('Greater', 'bool', greater, [0, 0, 1, 0]),
   binary('GreaterEqual', 'bool', greaterEqual, [0, 1, 1, 0]),
   binary('Less', 'bool', swapped(greater), [1, 0, 0, 0]),

@@ -73,12 +73,8 @@ export function fastGather(original: WasmKernel): WasmKernel {
         axis,
         attrs['batchDims'] as number,
       );
-    for (const index of backend.typedArrayFromHeap(indices)) {
-      tf.util.assert(
-        index >= 0 && index < dimSize,
-        () => `GatherV2: the index value ${index} is not in [0, ${dimSize - 1}]`,
-      );
-    }
+    const wrong = (backend.typedArrayFromHeap(indices) as Int32Array).find((index) => !(index >= 0 && index < dimSize));
+    tf.util.assert(wrong === undefined, () => `GatherV2: the index value ${wrong} is not in [0, ${dimSize - 1}]`);
     const out = backend.makeOutput(outputShape, x.dtype);
     const each = tf.util.sizeFromShape(indices.shape) / batchSize;
     const run = sliceSize * tf.util.bytesPerElement(x.dtype);
