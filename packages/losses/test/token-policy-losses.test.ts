@@ -381,7 +381,8 @@ describe('responseClip', () => {
     forAll([batches], (drawn) => {
       const batch = { ...drawn, columns: 1, rows: drawn.rows * drawn.columns, perRow: drawn.advantages };
       const [a, b] = [runRows(responseClip(), batch), run(ppoClip(), batch)];
-      for (const { gradient } of [a, b]) for (const [i, g] of gradient.entries()) if (g === 0) gradient[i] = 0; // not −0
+      // Of an advantage 0 the gradient is 0 with either sign.
+      for (const { gradient } of [a, b]) for (const [i, g] of gradient.entries()) if (g === 0) gradient[i] = 0;
       expect(a).toEqual(b);
     });
   });

@@ -148,9 +148,9 @@ function sumAndCount(
   axis: number | undefined,
   keepDims: boolean,
 ): readonly [tf.Tensor, tf.Tensor] {
-  const last = axis === -1 || axis === x.rank - 1;
   const kept = axis === undefined ? 0 : x.rank - 1;
-  const results = axis === undefined || last ? fused('TsrlMaskedSums', { x, mask }, { kept }) : undefined;
+  const trailing = axis === undefined || (x.rank > 0 && (axis === -1 || axis === kept));
+  const results = trailing ? fused('TsrlMaskedSums', { x, mask }, { kept }) : undefined;
   if (results) {
     const [total, count] = results as [tf.Tensor, tf.Tensor];
     if (!keepDims) return [total, count];

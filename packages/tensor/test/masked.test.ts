@@ -163,6 +163,20 @@ describe.each(['by kernels', 'by operations, where no backend has them'])(
       });
     });
 
+    test('an axis that is not there', () => {
+      tf.tidy(() => {
+        for (const [shape, axis] of [
+          [[], -1],
+          [[], 0],
+          [[2, 3], 2],
+          [[2, 3], -3],
+        ] as [number[], number][]) {
+          const x = tf.ones(shape);
+          for (const f of [maskedSum, maskedMean]) expect(() => f(x, x, { axis })).toThrow(`got axis ${axis}`);
+        }
+      });
+    });
+
     test('a gradient of NaN stops at the mask', () => {
       const m = [1, 0, 0.5, 0, 0, 0];
       const input: Case = { shape: [2, 3], x: [3, 1, 4, 1, 5, 9], m, w: [Number.NaN, ...Array(5).fill(Infinity)] };

@@ -24,5 +24,5 @@ export interface Probe {
 export interface ProbeTensor {
   readonly values: readonly number[];
   readonly shape: readonly number[];
-  readonly dtype?: 'float32' | 'int32';
+  readonly dtype?: 'float32' | 'int32' | 'bool';
 }

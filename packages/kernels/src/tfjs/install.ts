@@ -27,14 +27,14 @@ const kernelsOf: Readonly<Record<string, readonly FastKernel[]>> = {
  * `uninstallFastKernels()`. Models need no change: what they compute stays, but for rounding and for the errors of tfjs
  * 4.22 that the kernels correct.
  *
- * - `wasm`: matrix products, sums, moves of rows, and what tfjs lacks or gets wrong (the table of docs/performance.md),
- *   as well as fused operations that `@tsrl/tensor` uses.
+ * - `wasm`: matrix products, sums, moves of rows, comparisons and choices, and what tfjs lacks or gets wrong (the tables
+ *   of README.md and docs/performance.md), as well as fused operations that `@tsrl/tensor` uses.
  * - `cpu`, `webgpu`: the fused operations alone.
  * - other backends: nothing; `@tsrl/tensor` composes there.
  *
- * Each kernel is first run on tiny inputs, which also warms it up (but on webgpu, which cannot be read at once). One that does not give the right numbers, because a
- * release of tfjs moved its internals or WebAssembly SIMD is missing, is left out, and a warning names it once.
- * A second call installs nothing.
+ * Each kernel is first run on tiny inputs, which also warms it up (but on webgpu, which cannot be read at once). One that
+ * does not give the right numbers, because a release of tfjs moved its internals or WebAssembly SIMD is missing, is left
+ * out, and a warning names it once. A second call installs nothing.
  *
  * @returns the names of the kernels that are in place now
  * @throws BackendError before a backend is active

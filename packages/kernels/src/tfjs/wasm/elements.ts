@@ -125,9 +125,8 @@ function over(kernelName: string, make: (original: WasmKernel) => WasmKernel, pr
   return { kernelName, make: make as unknown as FastKernel['make'], probes: [probe] };
 }
 
-/** A probe knows no truths by their type; those of tfjs are bytes under this name. */
 function truths(...values: number[]): Probe['inputs'][string] {
-  return { ...row(...values), dtype: 'bool' as 'int32' };
+  return { ...row(...values), dtype: 'bool' };
 }
 
 function row(...values: number[]): Probe['inputs'][string] {
