@@ -5,6 +5,9 @@ import * as tf from '@tensorflow/tfjs-core';
  * recorded, so what it does not save is freed at once: tfjs holds the results of every recorded operation until the
  * whole gradient is done.
  *
+ * It is a first derivative. A gradient of this gradient takes what was saved for a constant, as `tf.customGrad` does: it
+ * is right only if inputs alone are saved, and `backward` is made of operations that tfjs can differentiate.
+ *
  * @param forward  the value, and what the gradient needs to see again (kept only while a gradient is taken)
  * @param backward d(loss)/d(value) and what was saved to d(loss)/d(input), one for each input
  */
