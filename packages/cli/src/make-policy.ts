@@ -54,17 +54,17 @@ export function makePolicy(
   settings: PolicySettings,
   { prior, rng, logitBias = 0 }: Beginning,
 ): TextPolicy {
-  const { trainable, template, renormalize } = settings;
+  const { trainable, template, renormalize, loraRank: rank, loraAlpha: alpha, loraProjections: projections } = settings;
+  const lora = { rank, alpha, ...(projections && { projections }), rng: rng.fork('adapters') };
+  const adapted = trainable === 'lora' && { trainable, lora };
   const head = { valueHead: settings.baseline === 'value-head', rng: rng.fork('head') };
   if (settings.policy === 'head') {
-    const { loraRank: rank, loraAlpha: alpha, loraProjections: projections } = settings;
-    const lora = { rank, alpha, ...(projections && { projections }), rng: rng.fork('adapters') };
     const bias = Math.log(prior / (1 - prior));
-    return headPolicy(language, { ...head, trainable, bias, ...(trainable === 'lora' && { lora }) });
+    return headPolicy(language, { ...head, trainable, bias, ...adapted });
   }
   const yes = wordsFor(language, settings.positive, fields.positive.default);
   const no = wordsFor(language, settings.negative, fields.negative.default);
-  return verbalizerPolicy(language, { ...head, yes, no, template, renormalize, logitBias });
+  return verbalizerPolicy(language, { ...head, yes, no, template, renormalize, logitBias, ...adapted });
 }
 
 /** The same; a verbalizer that is to be calibrated begins undecided on texts without content. */

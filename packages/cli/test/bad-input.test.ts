@@ -505,7 +505,7 @@ describe('the command line', () => {
     [['--seed', '0.1'], 'tsrl: --seed must be an integer; got 0.1'],
     [
       ['--policy', 'verbalizer', '--trainable', 'head'],
-      'tsrl: --trainable must be full with --policy verbalizer, which has no head; got "head"',
+      'tsrl: --trainable must be full or lora with --policy verbalizer, which has no head; got "head"',
     ],
     [['--max-length', '100000'], 'tsrl: --max-length must be at most 512, which the model can read; got 100000'],
     [

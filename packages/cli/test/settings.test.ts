@@ -270,10 +270,6 @@ describe('contradictions', () => {
       '--baseline must be analytic with --actions label; got "none"',
     ],
     [
-      { method: 'sft', policy: 'verbalizer', trainable: 'lora' },
-      '--trainable must be full with --policy verbalizer; adapters go with a head; got "lora"',
-    ],
-    [
       { method: 'sft', loss: 'forward-corrected' },
       '--noise-rates must be given for --noise-correction, --loss forward-corrected, --labels posterior and --reward-temper noise; got null',
     ],

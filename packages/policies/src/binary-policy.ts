@@ -42,6 +42,8 @@ export interface HeadForm extends SharedForm {
 
 export interface VerbalizerForm extends SharedForm {
   readonly form: 'verbalizer';
+  /** `full`: every weight trains. `lora`: the language model is frozen, and low-rank adapters of its projections train. */
+  readonly trainable: 'full' | 'lora';
   /** The words that mean class 1, and class 0: the id of a token, or the ids of several. */
   readonly yes: readonly VerbalizerWord[];
   readonly no: readonly VerbalizerWord[];

@@ -15,7 +15,8 @@ import {
 import { encodeTruncated } from './encode-truncated.js';
 import { featuresOf } from './features.js';
 import type { LanguageModel } from './load.js';
-import { type Lora, type LoraOptions, toLora } from './lora.js';
+import type { Lora, LoraOptions } from './lora.js';
+import { adaptersBeside, expectTrainable } from './trainable.js';
 
 export interface HeadPolicyOptions extends HeadInit, Partial<Omit<HeadForm, 'form'>> {
   /** Where the bias starts: the log-odds of class 1 among the labels, when classes are not balanced. Default 0. */
@@ -56,18 +57,13 @@ export function headPolicy(
     scope,
   }: HeadPolicyOptions = {},
 ): TextPolicy<HeadForm> {
-  if (!['full', 'head', 'lora'].includes(trainable)) {
-    throw new OptionError('headPolicy', 'trainable', "'full', 'head' or 'lora'", trainable);
-  }
-  if (adapters && trainable !== 'lora') {
-    throw new OptionError('headPolicy', 'trainable', "'lora' when there are options for it", trainable);
-  }
+  expectTrainable('headPolicy', ['full', 'head', 'lora'], { trainable, lora: adapters });
   if (!Number.isFinite(bias)) throw new OptionError('headPolicy', 'bias', 'finite', bias);
   const { model, tokenizer } = language;
   const form: HeadForm = { form: 'head', valueHead, detachValueFeatures, trainable };
   const names = valueHead ? ['score', 'value'] : ['score'];
   const head = createHead(names, model.config.hiddenSize, { score: bias }, { rng, weights, scope });
-  const lora = trainable === 'lora' ? orFree(head, () => toLora(model, adapters, { rng, scope })) : undefined;
+  const lora = adaptersBeside(head, model, { trainable, lora: adapters }, { rng, scope });
   const backbone = trainable === 'full' ? trainableWeights(model, false) : [...(lora?.weights.values() ?? [])];
   const features = (tokens: TokenBatch): tf.Tensor2D =>
     trainable === 'head' ? withoutTape(() => featuresOf(model, tokens), tokens.ids) : featuresOf(model, tokens, lora);
@@ -93,16 +89,6 @@ export function headPolicy(
       lora?.dispose();
     },
   };
-}
-
-/** What `make` gives; when it throws, the variables that were made before it are freed. */
-function orFree<T>(made: ReadonlyMap<string, tf.Variable>, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    tf.dispose([...made.values()]);
-    throw error;
-  }
 }
 
 /** Computes without recording; a gradient that is asked for outside `variables` is an error. */

@@ -2,7 +2,7 @@ import { DataError, OptionError, show } from '@tsrl/core';
 import { parseSafetensors, type TensorToWrite, writeSafetensors } from '@tsrl/safetensors';
 import { type BaseModel, baseModel, fingerprint, isBaseModel } from './base-model.js';
 import type { PoolingOptions } from './bert-config.js';
-import type { HeadForm, PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
+import type { PolicyForm, SharedForm, TextPolicy, VerbalizerForm } from './binary-policy.js';
 import { headPolicy } from './head-policy.js';
 import { isJsonObject, type JsonObject, parseJsonObject } from './json.js';
 import type { LlamaOptions } from './llama.js';
@@ -18,6 +18,7 @@ import {
 import { readFloats } from './locate-weights.js';
 import type { Lora } from './lora.js';
 import { type LoraFiles, loadLora, loraFiles } from './lora-files.js';
+import { oneOf } from './trainable.js';
 import { verbalizerPolicy } from './verbalizer-policy.js';
 
 /** How a trained policy is to be used. */
@@ -100,13 +101,9 @@ function adaptersOf(
   return { lora, base: baseModel(language.model, path) };
 }
 
-function isAdapted(form: PolicyForm): form is HeadForm {
-  return 'trainable' in form && form.trainable === 'lora';
-}
-
 /** Merged, there are no adapters: an ordinary model, all of which could train. */
 function mergedForm(form: PolicyForm): PolicyForm {
-  return isAdapted(form) ? { ...form, trainable: 'full' } : form;
+  return form.trainable === 'lora' ? { ...form, trainable: 'full' } : form;
 }
 
 /**
@@ -179,7 +176,7 @@ function parsePolicy({ file, text }: TextFile): { form: PolicyForm; settings: Po
   check('policy', 'an object', isJsonObject);
   const form = json['policy'] as JsonObject;
   checkForm(form, file);
-  const adapted = isAdapted(form as unknown as PolicyForm);
+  const adapted = form['trainable'] === 'lora';
   const base = adapted ? 'an object with path and fingerprint, as adapters have one' : 'left out without adapters';
   check('base', base, (x) => (adapted ? isBaseModel(x) : x === undefined));
   const { maxLength, threshold, temperature } = json as unknown as PolicySettings;
@@ -207,11 +204,12 @@ function checkForm(form: JsonObject, file: string): void {
   check('form', "'head' or 'verbalizer'", (x) => x === 'head' || x === 'verbalizer');
   const shared: readonly (keyof SharedForm)[] = ['valueHead', 'detachValueFeatures'];
   for (const name of shared) check(name, 'true or false', isBoolean);
-  if (form['form'] === 'head') {
-    const trainable: readonly unknown[] = ['full', 'head', 'lora'] satisfies HeadForm['trainable'][];
-    check('trainable' satisfies keyof HeadForm, "'full', 'head' or 'lora'", (x) => trainable.includes(x));
-    return;
-  }
+  const isHead = form['form'] === 'head';
+  const kinds: PolicyForm['trainable'][] = isHead ? ['full', 'head', 'lora'] : ['full', 'lora'];
+  // A verbalizer that was saved before it could have adapters says nothing, and means the default.
+  const valid = (x: unknown): boolean => (kinds as unknown[]).includes(x) || (!isHead && x === undefined);
+  check('trainable' satisfies keyof PolicyForm, oneOf(kinds), valid);
+  if (isHead) return;
   const lists: readonly (keyof VerbalizerForm)[] = ['yes', 'no'];
   const numbers: readonly (keyof VerbalizerForm)[] = ['temperature', 'logitBias'];
   const strings: readonly (keyof VerbalizerForm)[] = ['template', 'aggregate'];

@@ -12,14 +12,17 @@ import {
   type VerbalizerWord,
   valuesOf,
 } from './binary-policy.js';
+import type { HeadPolicyOptions } from './head-policy.js';
 import type { Llama } from './llama.js';
 import type { LanguageModel } from './load.js';
+import { adaptersBeside, expectTrainable } from './trainable.js';
 import { expectOpenEnd, fillTemplate } from './verbalizer-prompt.js';
 import { type WordScores, wordScores } from './verbalizer-scores.js';
 import { answerPlan, verbalizerWords, wordsOf } from './verbalizer-words.js';
 
 export interface VerbalizerPolicyOptions
   extends HeadInit,
+    Pick<HeadPolicyOptions, 'lora'>,
     Partial<Omit<VerbalizerForm, 'form' | 'yes' | 'no' | 'template'>>,
     Pick<VerbalizerForm, 'template'> {
   /** Words that mean class 1 and class 0: each as a text, as it is spelled in the vocabulary, or as its id or ids. */
@@ -47,6 +50,9 @@ export interface VerbalizerPolicyOptions
  * looks at the whole vocabulary. The sum is of what excludes each other, because no word may begin another; an answer
  * that begins with a word counts as the word.
  *
+ * With `trainable: 'lora'` the variables are the adapters (see `createLora`) and the value head alone; the model, its
+ * output projection included, stays as it is.
+ *
  * @throws OptionError when the model is an encoder, a class is empty, a word begins another, or an option is out of
  * range; by `score`, when `logMass` is asked for without `renormalize: false`
  */
@@ -63,6 +69,8 @@ export function verbalizerPolicy(
     renormalize = true,
     valueHead = false,
     detachValueFeatures = true,
+    trainable = 'full',
+    lora: adapters,
     rng,
     weights,
     scope,
@@ -70,6 +78,7 @@ export function verbalizerPolicy(
 ): TextPolicy<VerbalizerForm> {
   const { tokenizer } = language;
   const model = causalModel('verbalizerPolicy', language);
+  expectTrainable('verbalizerPolicy', ['full', 'lora'], { trainable, lora: adapters });
   if (!Object.hasOwn(aggregates, aggregate)) {
     throw new OptionError('verbalizerPolicy', 'aggregate', `one of ${Object.keys(aggregates).join(', ')}`, aggregate);
   }
@@ -92,18 +101,21 @@ export function verbalizerPolicy(
     renormalize,
     valueHead,
     detachValueFeatures,
+    trainable,
   };
   const plan = answerPlan(wordsOf(form));
   const head = createHead(valueHead ? ['value'] : [], model.config.hiddenSize, {}, { rng, weights, scope });
+  const lora = adaptersBeside(head, model, { trainable, lora: adapters }, { rng, scope });
+  const backbone = lora ? lora.weights.values() : trainableWeights(model, true);
 
   return {
-    variables: [...trainableWeights(model, true), ...head.values()],
+    variables: [...backbone, ...head.values()],
     score(tokens, { values = false, logMass = false } = {}) {
       if (logMass && renormalize) {
         throw new OptionError('verbalizerPolicy', 'renormalize', 'false when logMass is asked for', renormalize);
       }
       return tf.tidy(() => {
-        const words = wordScores(model, tokens, plan);
+        const words = wordScores(model, tokens, plan, lora);
         const scores = normalizeLength ? perToken(words, plan.lengths) : words.scores;
         return {
           logits: verbalizerLogits(scores, form.yes.length, form),
@@ -119,7 +131,11 @@ export function verbalizerPolicy(
     language,
     form,
     head,
-    dispose: () => tf.dispose([...head.values()]),
+    ...(lora && { lora }),
+    dispose() {
+      tf.dispose([...head.values()]);
+      lora?.dispose();
+    },
   };
 }
 
@@ -169,7 +185,7 @@ export function verbalizerLogits(
 export function verbalizerMass(policy: TextPolicy<VerbalizerForm>, tokens: TokenBatch): tf.Tensor1D {
   return tf.tidy(() => {
     const model = causalModel('verbalizerMass', policy.language);
-    return tf.exp(logMassOf(wordScores(model, tokens, answerPlan(wordsOf(policy.form)))));
+    return tf.exp(logMassOf(wordScores(model, tokens, answerPlan(wordsOf(policy.form)), policy.lora)));
   });
 }
 

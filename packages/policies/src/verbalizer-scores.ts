@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linearLogProbs, logNormalizer, type TokenBatch } from '@tsrl/tensor';
 import type { Llama } from './llama.js';
+import type { Lora } from './lora.js';
 import type { AnswerPlan } from './verbalizer-words.js';
 
 /** What a model says of the words of a plan, behind a prompt. */
@@ -17,9 +18,10 @@ export interface WordScores {
 }
 
 /** The caller tidies. */
-export function wordScores(model: Llama, tokens: TokenBatch, plan: AnswerPlan): WordScores {
+export function wordScores(model: Llama, tokens: TokenBatch, plan: AnswerPlan, lora?: Lora): WordScores {
   const output = model.output as tf.Tensor as tf.Tensor2D;
-  const { state, behind } = plan.later.length > 0 ? statesOf(model, tokens, plan) : { state: model.lastHidden(tokens) };
+  const { state, behind } =
+    plan.later.length > 0 ? statesOf(model, tokens, plan, lora) : { state: model.lastHidden(tokens, lora) };
   const rows = tf.gather(output, tf.tensor1d(plan.firsts, 'int32'));
   let scores: tf.Tensor2D = tf.matMul(state, rows, false, true);
   if (behind) {
@@ -39,6 +41,7 @@ function statesOf(
   model: Llama,
   { ids, lengths }: TokenBatch,
   { contexts, later }: AnswerPlan,
+  lora: Lora | undefined,
 ): { state: tf.Tensor2D; behind: tf.Tensor3D } {
   const [batch, prompt] = ids.shape;
   const most = contexts.reduce((longest, { length }) => Math.max(longest, length), 0);
@@ -66,7 +69,7 @@ function statesOf(
   });
   const at = tf.add(tf.tensor2d(places, [batch, wanted.length], 'int32'), tf.reshape(lengths, [batch, 1]));
   const { hiddenSize } = model.config;
-  const hidden = tf.reshape(model.hidden(extended), [-1, hiddenSize]);
+  const hidden = tf.reshape(model.hidden(extended, lora), [-1, hiddenSize]);
   const states = tf.reshape(tf.gather(hidden, tf.reshape(at, [-1])), [batch, wanted.length, hiddenSize]);
   const [state, behind] = tf.split(states, [1, later.length], 1) as [tf.Tensor3D, tf.Tensor3D];
   return { state: tf.reshape(state, [batch, hiddenSize]), behind };

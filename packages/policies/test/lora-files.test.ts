@@ -21,6 +21,7 @@ import {
   policyFiles,
   type TextPolicy,
   tiny,
+  verbalizerPolicy,
 } from '../src/index.ts';
 import {
   readLoraDirectory,
@@ -259,6 +260,45 @@ describe('directories', () => {
     expect(await scoresOf(there.policy)).toEqual(scores);
     expect(there.policy.language.directory).toBe(moved);
     release(there.policy);
+  });
+
+  test('those of a verbalizer are read as they were written, alone and merged', async () => {
+    const base = join(home, 'verbalizer', 'base');
+    const made = make();
+    await writeModelDirectory(base, made);
+    made.model.dispose();
+    const words = { yes: ['free', 'yes'], no: ['home', 'n'], template: '{text} Spam?' };
+    const options = {
+      ...words,
+      valueHead: true,
+      rng: createRng(7),
+      lora: { rank: 3, projections: ['k_proj', 'up_proj'] },
+    };
+    const policy = verbalizerPolicy(await readModelDirectory(base), { ...options, trainable: 'lora' });
+    const start = await scoresOf(policy);
+    stir(policy.lora!, createRng(8), 0.5);
+    const scores = await scoresOf(policy);
+    expect(maxError(start, scores, tolerance)).toBeGreaterThan(100);
+    const at = (save: string): string => join(home, 'verbalizer', save);
+    for (const save of ['adapters', 'merged'] as const)
+      await writePolicyDirectory(at(save), policy, settings, { save });
+    release(policy);
+
+    const config = JSON.parse(await readFile(join(at('adapters'), 'adapter_config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({ peft_type: 'LORA', task_type: 'CAUSAL_LM', r: 3, base_model_name_or_path: base });
+    const file = parseSafetensors(await readFile(join(at('adapters'), 'adapter_model.safetensors')), 'adapters');
+    expect(file.tensors.size).toBe(8);
+    expect(file.tensors.get('base_model.model.model.layers.1.mlp.up_proj.lora_A.weight')!.shape).toEqual([3, 16]);
+    const alone = await readPolicyDirectory(at('adapters'));
+    expect(alone.policy.form).toEqual(policy.form);
+    expect(await scoresOf(alone.policy)).toEqual(scores);
+    expect(alone.policy.variables).toHaveLength(8 + 2);
+    release(alone.policy);
+    const merged = await readPolicyDirectory(at('merged'));
+    expect(merged.policy.lora).toBeUndefined();
+    expect(merged.policy.form).toEqual({ ...policy.form, trainable: 'full' });
+    expect(maxError(await scoresOf(merged.policy), scores, tolerance)).toBeLessThanOrEqual(1);
+    release(merged.policy);
   });
 
   test('another base is told from the right one, and both are named', async () => {

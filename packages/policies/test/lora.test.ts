@@ -19,7 +19,7 @@ import {
   type TextPolicy,
   type Tokenizer,
 } from '../src/index.ts';
-import { normals, numbers, stir } from './adapters.ts';
+import { merged, normals, numbers, stir } from './adapters.ts';
 import { oraclePooled } from './bert-oracle.ts';
 import { oracleHidden, randomWeights, roundings, tolerance, type Weights } from './oracle.ts';
 import { smallConfig, toBatch } from './small.ts';
@@ -83,25 +83,6 @@ const kinds: Record<'llama' | 'bert', Kind> = {
   },
 };
 const both = Object.values(kinds);
-
-/** The weights of the adapted model, W + (alpha / rank) B A, by plain loops; adapters stand among the weights. */
-function merged(weights: Weights, { rank, alpha }: { rank: number; alpha: number }): Weights {
-  const all = { ...weights };
-  for (const name of Object.keys(weights)) {
-    if (!name.endsWith('.lora_A.weight')) continue;
-    const module = name.slice(0, -'.lora_A.weight'.length);
-    const [a, b] = [weights[name]!, weights[`${module}.lora_B.weight`]!];
-    const width = a.length / rank;
-    const w = weights[`${module}.weight`]!.slice();
-    for (let i = 0; i < b.length / rank; i++) {
-      for (let j = 0; j < width; j++) {
-        for (let r = 0; r < rank; r++) w[i * width + j]! += (alpha / rank) * b[i * rank + r]! * a[r * width + j]!;
-      }
-    }
-    all[`${module}.weight`] = w;
-  }
-  return all;
-}
 
 const featuresOf = (model: Llama | Bert, batch: ReturnType<typeof toBatch>, lora?: Lora): tf.Tensor2D =>
   model.family === 'llama' ? model.lastHidden(batch, lora) : model.pooled(batch, lora);

@@ -11,6 +11,7 @@ import {
   type LanguageModel,
   type Llama,
   type LlamaConfig,
+  type LoraOptions,
   loadPolicy,
   policyFiles,
   type TextPolicy,
@@ -21,6 +22,7 @@ import {
   verbalizerMass,
   verbalizerPolicy,
 } from '../src/index.ts';
+import { merged, numbers, stir } from './adapters.ts';
 import { oracleHidden, oracleLogits, randomWeights, roundings, type Weights } from './oracle.ts';
 import { smallConfig, toBatch } from './small.ts';
 
@@ -161,7 +163,7 @@ describe('words of any number of tokens', () => {
   const e = [-0.6, 0.9];
   const prompts = [[1, 2, 3], [5]];
 
-  test.each<[string, Partial<LlamaConfig>, OracleForm]>([
+  test.each<[string, Partial<LlamaConfig>, OracleForm, LoraOptions?]>([
     [
       'shared beginnings',
       {},
@@ -178,7 +180,14 @@ describe('words of any number of tokens', () => {
     ['by length, untied', { tieWordEmbeddings: false }, { yes: [[0, 1, 2], [4]], no: [[5, 5]], normalizeLength: true }],
     ['mean', { keyValueHeads: 1 }, { yes: [[0, 1], [2]], no: [[3, 0]], aggregate: 'mean' }],
     ['single tokens', {}, { yes: [[0], [1]], no: [[3]] }],
-  ])('%s: gradients of z, V and log-mass in every weight against differences', async (_, changes, form) => {
+    ['adapters, single tokens', {}, { yes: [[0], [1]], no: [[3]] }, { rank: 2 }],
+    [
+      'adapters of all, shared beginnings, untied',
+      { tieWordEmbeddings: false },
+      { yes: [[0, 1, 2], [0, 1, 3], [4]], no: [[5, 5]], temperature: 0.8 },
+      { rank: 1, alpha: 3, projections: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] },
+    ],
+  ])('%s: gradients of z, V and log-mass in all that trains against differences', async (_, changes, form, lora) => {
     const changed = { ...config, keyValueHeads: 2, ...changes };
     const base = randomWeights(changed, createRng(5));
     const language = small(changed, base);
@@ -189,15 +198,19 @@ describe('words of any number of tokens', () => {
       renormalize: false,
       valueHead: true,
       detachValueFeatures: false,
+      ...(lora && { trainable: 'lora', lora: { ...lora, rng: createRng(9) } }),
       weights: (_name, shape) => Float32Array.from({ length: shape[0]! * (shape[1] ?? 1) }, () => 0.5 * rng.normal()),
     });
     for (const [name, variable] of policy.head) base[name] = Float64Array.from(await variable.data());
-    const oracleLoss = (weights: Weights): number =>
-      prompts.reduce((sum, prompt, i) => {
+    if (policy.lora) Object.assign(base, stir(policy.lora, createRng(10)));
+    const oracleLoss = (all: Weights): number => {
+      const weights = policy.lora ? merged(all, policy.lora) : all;
+      return prompts.reduce((sum, prompt, i) => {
         const { z, logMass, state } = oracle(changed, weights, prompt, form);
         const v = state.reduce((s, h, j) => s + h * weights['value.weight']![j]!, weights['value.bias']![0]!);
         return sum + c[i]! * z + z ** 2 / 2 + e[i]! * v + v ** 2 / 2 + c[i]! * e[i]! * logMass + logMass ** 2 / 4;
       }, 0);
+    };
     const batch = toBatch(prompts);
     const { loss, grads } = valueAndGrads(() => {
       const { logits, values, logMass } = policy.score(batch, { values: true, logMass: true });
@@ -215,7 +228,8 @@ describe('words of any number of tokens', () => {
       return { loss: tf.sum<tf.Scalar>(tf.addN(terms)), metrics: {} };
     }, policy.variables);
     expect(maxError(await loss.data(), [oracleLoss(base)], float32)).toBeLessThan(5);
-    expect(Object.keys(grads).sort()).toEqual(policy.variables.map(({ name }) => name).sort());
+    const trained = lora ? policy.lora!.weights : language.model.weights;
+    expect(Object.keys(grads).sort()).toEqual([...trained.keys(), ...policy.head.keys()].sort());
     for (const [name, grad] of Object.entries(grads)) {
       const expected = finiteDifference((x) => oracleLoss({ ...base, [name]: x }), base[name]!);
       const largest = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
@@ -369,6 +383,103 @@ test('words that begin alike share a row, and logits over the vocabulary are tho
   language.model.dispose();
 });
 
+describe('adapters', () => {
+  const config = smallConfig();
+  const weights = randomWeights(config, createRng(5));
+  const lora = { rank: 2, rng: createRng(6) };
+  const words: Record<string, Pick<VerbalizerPolicyOptions, 'yes' | 'no'>> = {
+    'single tokens': { yes: [4, 1], no: [2] },
+    'several tokens': { yes: [[4, 1], [0]], no: [[4, 2], [5]] },
+  };
+
+  test.each(Object.entries(words))('of %s start as the policy without, bit for bit', async (_, { yes, no }) => {
+    const language = small(config, weights);
+    const base = await read(language, { yes, no });
+    const batch = toBatch(rows);
+    const policy = verbalizerPolicy(language, { yes, no, template, renormalize: false, trainable: 'lora', lora });
+    const now = async () => {
+      const [z, , logMass] = await scoresOf(policy.score(batch, { logMass: true }));
+      return { z, logMass };
+    };
+    expect(await now()).toEqual(base);
+    stir(policy.lora!, createRng(7));
+    const { z, logMass } = await now();
+    for (const [i, row] of rows.entries()) {
+      expect(Math.abs(z![i]! - base.z[i]!)).toBeGreaterThan(1e-3);
+      expect(Math.abs(logMass![i]! - base.logMass[i]!), `${row}`).toBeGreaterThan(1e-3);
+    }
+    const mass = await numbers(() => verbalizerMass(policy, batch));
+    expect(maxError(mass, logMass!.map(Math.exp), float32)).toBeLessThanOrEqual(1);
+    tf.dispose([batch.ids, batch.lengths]);
+    policy.dispose();
+    language.model.dispose();
+  });
+
+  test.each(Object.entries(words))(
+    'of %s train alone: no gradient of what is frozen is computed',
+    async (_, chosen) => {
+      const wide = smallConfig({ vocabularySize: 53, tieWordEmbeddings: false });
+      const language = small(wide, randomWeights(wide, createRng(5)));
+      const options = { ...chosen, template, renormalize: false };
+      // Seven texts, so that nothing but a gradient is of the shape of a matrix.
+      const batch = toBatch([...rows, ...rows, [3]]);
+      const held = (): Promise<number[][]> =>
+        Promise.all([...language.model.weights.values()].map(async (variable) => [...(await variable.data())]));
+      const before = await held();
+      /** Products of a step that are of the shape of a frozen matrix, either way round: their gradients. */
+      const step = async (policy: TextPolicy): Promise<number> => {
+        const { kernels } = await tf.profile(() => {
+          const { loss, grads } = valueAndGrads(() => {
+            const { logits, logMass } = policy.score(batch, { logMass: true });
+            return { loss: tf.sum<tf.Scalar>(tf.add(logits, logMass!)), metrics: {} };
+          }, policy.variables);
+          for (const variable of policy.lora?.weights.values() ?? []) {
+            tf.tidy(() => variable.assign(tf.sub(variable, tf.mul(0.05, grads[variable.name] as tf.Tensor))));
+          }
+          tf.dispose([loss, grads] as tf.TensorContainer);
+        });
+        const shapes = ['53×6', '32×6', '16×6', '6×16', '5×6', '6×5'];
+        const turned = shapes.map((shape) => shape.split('×').reverse().join('×'));
+        return kernels
+          .filter(({ name }) => /MatMul|UnsortedSegmentSum/.test(name))
+          .map(({ outputShapes }) => (outputShapes[0] as number[]).join('×').replace(/^(1×)+/, ''))
+          .filter((shape) => shapes.includes(shape) || turned.includes(shape)).length;
+      };
+      const full = verbalizerPolicy(language, options);
+      expect(await step(full)).toBeGreaterThanOrEqual(11);
+      full.dispose();
+
+      const policy = verbalizerPolicy(language, {
+        ...options,
+        valueHead: true,
+        trainable: 'lora',
+        lora: { ...lora, rank: 3 },
+      });
+      expect(policy.variables).toEqual([...policy.lora!.weights.values(), ...policy.head.values()]);
+      expect(await step({ ...policy, variables: [...policy.lora!.weights.values()] })).toBe(0);
+      expect(await held()).toEqual(before);
+      expect([...(await [...policy.lora!.weights.values()][1]!.data())].some((b) => b !== 0)).toBe(true);
+      tf.dispose([batch.ids, batch.lengths]);
+      policy.dispose();
+      language.model.dispose();
+    },
+  );
+
+  test('what cannot be is said, and nothing is left behind', () => {
+    const language = small(config, weights);
+    const before = tf.memory().numTensors;
+    const make = (options: object) => (): unknown =>
+      verbalizerPolicy(language, { yes: ['b'], no: ['c'], template, valueHead: true, ...options });
+    expect(make({ trainable: 'head' })).toThrow(`verbalizerPolicy: trainable must be 'full' or 'lora'; got "head"`);
+    expect(make({ lora })).toThrow(
+      `verbalizerPolicy: trainable must be 'lora' when there are options for it; got "full"`,
+    );
+    expect(make({ trainable: 'lora' })).toThrow('lora: rng must be given, to draw A; got undefined');
+    expect(tf.memory().numTensors).toBe(before);
+    language.model.dispose();
+  });
+});
+
 describe('what is refused', () => {
   const config = smallConfig();
   const weights = randomWeights(config, createRng(5));
@@ -452,9 +563,15 @@ describe('over a tokenizer', () => {
     again.language.model.dispose();
 
     const json = JSON.parse(files.get('tsrl.json') as string) as { policy: Record<string, unknown> };
-    const { normalizeLength: _, renormalize: __, ...former } = json.policy;
+    const { normalizeLength: _, renormalize: __, trainable: ___, ...former } = json.policy;
     const old = load(JSON.stringify({ ...json, policy: { ...former, yes: [5], no: [6, 7] } }));
-    expect(old.form).toMatchObject({ yes: [5], no: [6, 7], normalizeLength: false, renormalize: true });
+    expect(old.form).toMatchObject({
+      yes: [5],
+      no: [6, 7],
+      normalizeLength: false,
+      renormalize: true,
+      trainable: 'full',
+    });
     old.dispose();
     old.language.model.dispose();
     const changed = (changes: object) => () =>
@@ -462,6 +579,7 @@ describe('over a tokenizer', () => {
     expect(changed({ no: [[5, 'x']] })).toThrow(
       'tsrl.json: no must be a list of words, each a token id or a list of them; got [[5,"x"]]',
     );
+    expect(changed({ trainable: 'head' })).toThrow(`tsrl.json: trainable must be 'full' or 'lora'; got "head"`);
     expect(changed({ renormalize: 1 })).toThrow('tsrl.json: renormalize must be true or false; got 1');
     tf.dispose([batch.ids, batch.lengths]);
   });

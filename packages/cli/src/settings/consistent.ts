@@ -87,12 +87,7 @@ const RULES: readonly Rule[] = [
   {
     when: ({ policy, trainable }) => policy === 'verbalizer' && trainable === 'head',
     key: 'trainable',
-    expected: (name) => `full with ${name('policy')} verbalizer, which has no head`,
-  },
-  {
-    when: ({ policy, trainable }) => policy === 'verbalizer' && trainable === 'lora',
-    key: 'trainable',
-    expected: (name) => `full with ${name('policy')} verbalizer; adapters go with a head`,
+    expected: (name) => `full or lora with ${name('policy')} verbalizer, which has no head`,
   },
   {
     when: ({ actions, baseline }) => actions === 'label' && baseline !== 'analytic',

@@ -57,7 +57,7 @@ export const fields = {
     of: {
       full: 'every weight',
       head: 'the head alone, over vectors of the texts that are computed once',
-      lora: 'the head, and low-rank adapters of the projections',
+      lora: 'low-rank adapters of the projections, and the head',
     },
     group: 'model',
     help: 'what learns',
