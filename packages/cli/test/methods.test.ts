@@ -174,6 +174,48 @@ describe('what is trained', () => {
     for (const name of ['words', 'calibrated', 'third']) await expectSameMetrics(name);
   });
 
+  test.each([1, 2])(
+    'adapters of a verbalizer with %d threads: interrupted or not, merged or alone',
+    async (threads) => {
+      await ppo(`decoder ${threads}`);
+      const model = join(out(`decoder ${threads}`), 'model');
+      const [whole, alone] = [`answers ${threads}`, `answers alone ${threads}`];
+      const lora = ['--model', model, '--policy', 'verbalizer', '--trainable', 'lora', '--lora-rank', 2];
+      lora.push('--calibrate', '--max-length', 40, '--learning-rate', 0.02, '--threads', threads);
+      await ppo(whole, ...lora);
+      await ppo(alone, ...lora, '--save', 'adapters', '--max-minutes', 1e-6);
+      expect(resultOf(alone)).toMatchObject({ stopped: 'time', steps: 1 });
+      const { stderr } = await ppo(alone, ...lora, '--save', 'adapters', '--resume');
+      expect(stderr).toMatch(/^going on at step 1 of 4$/m);
+      for (const name of [whole, alone]) {
+        // query and value of two layers, A and B of rank 2 at width 64; no head
+        expect((resultOf(name)['model'] as Record<string, number>)['trainable']).toBe(2 * 2 * 2 * 2 * 64);
+        await expectSameMetrics(name);
+      }
+      expect(resultOf(alone)['metrics']).toEqual(resultOf(whole)['metrics']);
+      expect(hashes(join(out(whole), 'model'))['model.safetensors']).not.toBe(hashes(model)['model.safetensors']);
+      const form = (name: string) => readJson(join(out(name), 'model', 'tsrl.json'))['policy'];
+      expect(form(whole)).toMatchObject({ form: 'verbalizer', trainable: 'full' });
+      expect(form(alone)).toMatchObject({ form: 'verbalizer', trainable: 'lora' });
+
+      const said: { probability: number; prediction: number }[][] = [];
+      for (const name of [whole, alone]) {
+        const { stdout } = await tsrl('predict', '--model', join(out(name), 'model'), '--data', testFile);
+        said.push(
+          stdout
+            .trimEnd()
+            .split('\n')
+            .map((line) => JSON.parse(line)),
+        );
+      }
+      expect(said[0]).toHaveLength(40);
+      const predictions = said.map((rows) => rows.map(({ prediction }) => prediction));
+      expect(predictions[1]).toEqual(predictions[0]);
+      for (const [i, { probability }] of said[0]!.entries())
+        expect(said[1]![i]!.probability).toBeCloseTo(probability, 5);
+    },
+  );
+
   /** `tsrl eval` finds in the saved model what the run found. */
   async function expectSameMetrics(name: string): Promise<void> {
     const model = join(out(name), 'model');
