@@ -202,7 +202,8 @@ describe('words of any number of tokens', () => {
       weights: (_name, shape) => Float32Array.from({ length: shape[0]! * (shape[1] ?? 1) }, () => 0.5 * rng.normal()),
     });
     for (const [name, variable] of policy.head) base[name] = Float64Array.from(await variable.data());
-    if (policy.lora) Object.assign(base, stir(policy.lora, createRng(10)));
+    // At 0.5 one rounding of a weight moves some of these gradients by 1e-4, more than the bound.
+    if (policy.lora) Object.assign(base, stir(policy.lora, createRng(10), 0.3));
     const oracleLoss = (all: Weights): number => {
       const weights = policy.lora ? merged(all, policy.lora) : all;
       return prompts.reduce((sum, prompt, i) => {
