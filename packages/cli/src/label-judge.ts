@@ -1,9 +1,7 @@
 import { DataError, isTsrlError, type Rng } from '@tsrl/core';
 import type { LabelledText } from '@tsrl/data';
-import { loadLabelledTexts } from '@tsrl/data/node';
-import { type LabelQuality, labelQuality, ratesFromTrusted, type TextVectors } from './label-quality.js';
+import { type LabelQuality, labelQuality, type TextVectors } from './label-quality.js';
 import type { NoiseFacts } from './make-method.js';
-import type { DataFiles } from './prepare-data.js';
 import type { TrainSettings } from './settings/index.js';
 
 /** Judges the training labels, with vectors of the texts where there are any; or says why it cannot. */
@@ -27,24 +25,43 @@ export function judgeOf(train: readonly LabelledText[], rng: Rng): Judge {
   };
 }
 
+/** Where facts of the noise come from. */
+interface NoiseSources {
+  /** What is judged, for messages. */
+  readonly file: string;
+  /** Or says why it cannot. */
+  readonly judge: () => LabelQuality | string | Promise<LabelQuality>;
+  readonly trusted: () => Promise<NoiseFacts>;
+}
+
 /**
- * The noise rates, where the settings want them estimated.
+ * What the settings want to be known of wrong labels; `undefined` where two numbers, or nothing, will do. Beliefs in labels
+ * do without rates: where these cannot be told from the labels, the labels are believed.
  *
- * @throws DataError for labels from which no rates can be told, or a file of trusted texts that cannot be used
+ * @throws DataError where no rates can be told otherwise; what the sources throw
  */
-export async function estimatedRates(
-  { noiseRates }: Pick<TrainSettings, 'noiseRates'>,
-  { trusted, train: file, textColumn, labelColumn }: DataFiles,
-  train: readonly LabelledText[],
-  judge: Judge,
+export async function noiseFacts(
+  { noiseRates, labels }: Pick<TrainSettings, 'noiseRates' | 'labels'>,
+  { file, judge, trusted }: NoiseSources,
 ): Promise<NoiseFacts | undefined> {
-  if (noiseRates === 'trusted') {
-    const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
-    return ratesFromTrusted(await loadLabelledTexts(trusted as string, columns), train);
-  }
-  if (noiseRates !== 'confident') return undefined;
-  const quality = judge();
-  const rates = typeof quality === 'string' ? quality : quality.rates;
-  if (typeof rates !== 'string') return rates;
-  throw new DataError(file, `--noise-rates confident finds no rates: ${rates}; give two numbers, or --trusted`);
+  const beliefs = labels === 'posterior';
+  if (noiseRates === null || (Array.isArray(noiseRates) && !beliefs)) return undefined;
+  const noRates = (why: string): DataError =>
+    new DataError(file, `--noise-rates ${noiseRates} finds no rates: ${why}; give two numbers, or --trusted`);
+  const quality = async (): Promise<LabelQuality> => {
+    const judged = await judge();
+    if (typeof judged !== 'string') return judged;
+    throw beliefs ? new DataError(file, `--labels posterior cannot judge the labels: ${judged}`) : noRates(judged);
+  };
+  const estimate = async (): Promise<NoiseFacts> => {
+    if (noiseRates === 'trusted') return trusted();
+    const rates = (await quality())[noiseRates as 'anchors' | 'confident'];
+    if (typeof rates !== 'string') return rates;
+    if (beliefs) return { falsePositive: 0, falseNegative: 0 };
+    throw noRates(rates);
+  };
+  const rates = Array.isArray(noiseRates)
+    ? { falsePositive: noiseRates[0] as number, falseNegative: noiseRates[1] as number }
+    : await estimate();
+  return beliefs ? { ...rates, probabilities: (await quality()).probabilities } : rates;
 }

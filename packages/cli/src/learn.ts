@@ -1,5 +1,5 @@
 import { type Json, OptionError } from '@tsrl/core';
-import { balancedIndices } from '@tsrl/data';
+import { type BalancedBeliefs, balanceBeliefs, balancedIndices, sharedIndices } from '@tsrl/data';
 import { adamW, chain, clipByGlobalNorm, cosine, warmup } from '@tsrl/optim';
 import { posteriorLabels } from '@tsrl/rewards';
 import type { BinaryPolicy } from '@tsrl/tensor';
@@ -53,9 +53,9 @@ export interface Learned extends TrainResult {
 export async function learn(options: LearnOptions): Promise<Learned> {
   const { settings, examples, policy, pool, onEvent = () => {} } = options;
   const { validation, test } = examples;
-  const shown = believed(settings, examples.train, options.noiseRates);
+  const { shown, beliefs } = believed(settings, examples.train, options.noiseRates);
   const { batchSize, refreshes, epochs } = settings;
-  const { sample, size, steps } = planOf(settings, shown.labels);
+  const { sample, size, steps } = planOf(settings, shown.labels, beliefs);
   const rise = settings.learningRateWarmup ?? Math.min(100, Math.ceil(steps / 20));
   const fall = cosine(settings.learningRate, settings.learningRate / 10, Math.max(1, steps - rise));
   const decay = { learningRate: warmup(rise, fall), weightDecay: settings.weightDecay };
@@ -99,17 +99,24 @@ export async function learn(options: LearnOptions): Promise<Learned> {
 
 /**
  * The training examples with what is to be learned: with `labels: posterior` the belief in class 1 stands beside each
- * observed label, as its target. Losses and rewards are lines in the label, so every method takes it; what counts and
- * draws texts goes on by the observed labels, for which the beliefs hold.
+ * observed label, as its target. Losses and rewards are lines in the label, so every method takes it. Balanced sampling
+ * then balances what is believed; evaluation goes by the observed labels.
  */
-function believed({ labels }: TrainSettings, train: Examples, noise: NoiseFacts | undefined): Examples {
-  if (labels === 'observed') return train;
+function believed(
+  { labels, sampling }: TrainSettings,
+  train: Examples,
+  noise: NoiseFacts | undefined,
+): { readonly shown: Examples; readonly beliefs?: BalancedBeliefs } {
+  if (labels === 'observed') return { shown: train };
   if (!noise?.probabilities) {
     throw new OptionError('tsrl', '--labels', 'observed where the training labels were not cross-validated', labels);
   }
   const { probabilities, falsePositive, falseNegative } = noise;
-  const observed = { labels: train.labels, probabilities };
-  return { ...train, targets: posteriorLabels(observed, { falsePositive, falseNegative }) };
+  if (falsePositive + falseNegative === 0) return { shown: train }; // nothing speaks against the labels
+  const targets = posteriorLabels({ labels: train.labels, probabilities }, { falsePositive, falseNegative });
+  if (sampling === 'plain') return { shown: { ...train, targets } };
+  const beliefs = balanceBeliefs(targets);
+  return { shown: { ...train, targets: beliefs.targets }, beliefs };
 }
 
 /** What the method is told of the training labels; threads that share the work must be told the same. */
@@ -129,13 +136,15 @@ export function methodFacts(settings: TrainSettings, labels: Float64Array, noise
 function planOf(
   { sampling, refreshBatches, batchSize, refreshes, epochs }: TrainSettings,
   labels: Float64Array,
+  beliefs?: BalancedBeliefs,
 ): { readonly sample: Sampler | undefined; readonly size: number; readonly steps: number } {
   const mode = sampling === 'undersample' ? 'undersample' : 'oversample';
   const ones = labels.reduce((sum, label) => sum + label, 0);
   const larger = Math.max(ones, labels.length - ones);
   const pass = { plain: labels.length, balanced: 2 * larger, undersample: 2 * (labels.length - larger) }[sampling];
   const size = refreshBatches === null ? pass : Math.min(pass, refreshBatches * batchSize);
-  const sample: Sampler = (of, rng) => balancedIndices(of, rng, { mode });
+  const sample: Sampler = (of, rng) =>
+    beliefs ? sharedIndices(beliefs, pass, rng) : balancedIndices(of, rng, { mode });
   return {
     sample: sampling === 'plain' ? undefined : sample,
     size,

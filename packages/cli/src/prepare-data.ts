@@ -52,7 +52,7 @@ export async function loadRunData(
   damage: Damage,
   rng: Rng,
 ): Promise<RunData> {
-  const columns = { ...(textColumn && { textColumn }), ...(labelColumn && { labelColumn }) };
+  const columns = columnsOf({ textColumn, labelColumn });
   const load = (file: string): Promise<RecordedText[]> => loadLabelledTexts(file, columns);
   const given = {
     train: await load(train),
@@ -62,6 +62,15 @@ export async function loadRunData(
   if (!given.validation) expectEnoughToSplit(given.train, train, damage.imbalance);
   return { ...damageAndSplit(given.train, given.validation || undefined, damage, rng), test: given.test };
 }
+
+/** The texts of `--trusted`. */
+export const loadTrusted = ({ trusted, ...columns }: DataFiles): Promise<RecordedText[]> =>
+  loadLabelledTexts(trusted as string, columnsOf(columns));
+
+const columnsOf = ({ textColumn, labelColumn }: Pick<DataFiles, 'textColumn' | 'labelColumn'>) => ({
+  ...(textColumn && { textColumn }),
+  ...(labelColumn && { labelColumn }),
+});
 
 /** Training and validation part need both classes each. */
 function expectEnoughToSplit(examples: readonly LabelledText[], file: string, imbalance: number | null): void {

@@ -150,7 +150,7 @@ async function reportLabels(
   directory: RunDirectory,
 ): Promise<LabelReport | undefined> {
   if (typeof quality === 'string') return undefined;
-  const { by, folds, rates, suspects } = quality;
+  const { by, folds, anchors: rates, suspects } = quality;
   const lines = suspects.map(({ position, label, probability }, i) => {
     const { text, line } = train[position] as TrainingText;
     return { rank: i + 1, line, label, probability, text };

@@ -144,8 +144,14 @@ methods:
       ['rewardCap: .inf', 'rewardCap must be positive, or none; got Infinity'],
       ['positive: yes', 'positive must be a list of texts that are not empty; got "yes"'],
       ['calibrate: 1', 'calibrate must be true or false; got 1'],
-      ['noiseRates: [0.1]', 'noiseRates must be confident, trusted or two numbers in [0, 1), or none; got [0.1]'],
-      ['noiseRates: [0.1, 1]', 'noiseRates must be confident, trusted or two numbers in [0, 1), or none; got [0.1,1]'],
+      [
+        'noiseRates: [0.1]',
+        'noiseRates must be anchors, confident, trusted or two numbers in [0, 1), or none; got [0.1]',
+      ],
+      [
+        'noiseRates: [0.1, 1]',
+        'noiseRates must be anchors, confident, trusted or two numbers in [0, 1), or none; got [0.1,1]',
+      ],
       ['template: ""', 'template must be a text that is not empty; got ""'],
       ['seed: 1e300', 'seed must be an integer, and less than 2^53; got 1e+300'],
       ['imbalance: "4"', 'imbalance must be at least 1, or none; got "4"'],
@@ -292,10 +298,6 @@ describe('contradictions', () => {
     [
       { method: 'bco', labels: 'posterior' },
       '--labels must be left away with --method bco: it belongs to --method sft or binary-ppo; got "posterior"',
-    ],
-    [
-      { method: 'sft', labels: 'posterior', noiseRates: [0.1, 0.2] },
-      '--noise-rates must be confident with --labels posterior, which needs the cross-validation too; got [0.1,0.2]',
     ],
     [
       { method: 'binary-ppo', labels: 'posterior', noiseCorrection: 'backward', noiseRates: 'confident' },

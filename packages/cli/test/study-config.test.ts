@@ -100,10 +100,7 @@ describe('the plan of a study', () => {
     const settings = all.filter(({ method, damage }) => method === 'believing' && damage === 'missed');
     expect(settings.length).toBeGreaterThan(0);
     for (const group of settings) expect(group.settings).toMatchObject({ labels: 'posterior', noiseRates: [0, 0.3] });
-    believing('confident');
-    expect(() => believing('[0, 0.3]')).toThrow(
-      'methods.believing contradicts itself: noiseRates must be confident with labels posterior',
-    );
+    for (const rates of ['anchors', 'confident', '[0, 0.3]']) believing(rates);
   });
 
   test('candidates stand with the smaller learning rate first, however the list was written', () => {

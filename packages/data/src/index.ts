@@ -1,4 +1,5 @@
 export { type BalanceOptions, balancedIndices, shuffledIndices } from './balance.js';
+export { type BalancedBeliefs, balanceBeliefs, sharedIndices } from './balance-beliefs.js';
 export { type BayesOptimal, bayesOptimal } from './bayes-optimal.js';
 export { type BucketOptions, bucketedBatches } from './bucketed-batches.js';
 export { balancedClassWeights, type EffectiveNumberOptions, effectiveClassWeights } from './class-weights.js';

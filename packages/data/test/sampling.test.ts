@@ -4,9 +4,11 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type BinaryLabel,
+  balanceBeliefs,
   balancedIndices,
   classCounts,
   flipLabels,
+  sharedIndices,
   shuffledIndices,
   stratifiedFolds,
   stratifiedSplit,
@@ -302,6 +304,75 @@ describe('subsampleToImbalance', () => {
     expect(subsample({ ratio: 2, minority: 2 as BinaryLabel })).toThrow('minority must be 0 or 1; got 2');
     expect(subsample({ ratio: 2 }, [0, 0])).toThrow(
       'subsampleToImbalance: examples must be at least 1 example of each class; got [2,0]',
+    );
+  });
+});
+
+describe('balanced beliefs', () => {
+  const belief = fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true }));
+  const believed = fc.array(belief, { minLength: 1, maxLength: 60 }).filter((of) => {
+    const ones = of.reduce((sum, q) => sum + q, 0);
+    return ones > 1e-3 && of.length - ones > 1e-3;
+  });
+
+  test('each class has half of the shares, and each example what speaks for it', () => {
+    forAll([believed], (beliefs) => {
+      const { shares, targets } = balanceBeliefs(beliefs);
+      const ones = beliefs.reduce((sum, q) => sum + q, 0);
+      const sum = (of: (i: number) => number): number => beliefs.reduce((total, _, i) => total + of(i), 0);
+      expect(sum((i) => shares[i]!)).toBeCloseTo(1, 9);
+      expect(sum((i) => shares[i]! * targets[i]!)).toBeCloseTo(0.5, 9);
+      for (const [i, q] of beliefs.entries()) {
+        expect(shares[i]! * targets[i]!).toBeCloseTo(q / ones / 2, 9);
+        expect(shares[i]! * (1 - targets[i]!)).toBeCloseTo((1 - q) / (beliefs.length - ones) / 2, 9);
+      }
+    });
+  });
+
+  test('labels are beliefs: as many of each as balancedIndices draws', () => {
+    forAll([labelsWith(1), seed], (labels, from) => {
+      const beliefs = balanceBeliefs(labels);
+      expect([...beliefs.targets]).toEqual(labels);
+      const plain = balancedIndices(labels, createRng(from));
+      const drawn = sharedIndices(beliefs, plain.length, createRng(from));
+      const each = plain.length / 2;
+      for (const [i, label] of labels.entries()) {
+        const often = each / count(labels, label);
+        expect(Math.abs(count(drawn, i) - often)).toBeLessThan(1 + 1e-9);
+      }
+    });
+  });
+
+  test('a position is drawn as often as its share says, to the next whole number, and exactly so in the mean', () => {
+    forAll([believed, fc.integer({ min: 1, max: 200 }), seed], (beliefs, size, from) => {
+      const balanced = balanceBeliefs(beliefs);
+      const drawn = sharedIndices(balanced, size, createRng(from));
+      expect(drawn.length).toBe(size);
+      for (const [i, share] of balanced.shares.entries()) {
+        expect(Math.abs(count(drawn, i) - size * share)).toBeLessThan(1 + 1e-9);
+      }
+      // Along the targets: their mean is that of the shares, but for what whole numbers cost at one end.
+      const mean = [...drawn].reduce((sum, i) => sum + balanced.targets[i]!, 0) / size;
+      expect(Math.abs(mean - 0.5)).toBeLessThanOrEqual(1 / size + 1e-9);
+      expect([...sharedIndices(balanced, size, createRng(from))]).toEqual([...drawn]);
+    });
+    const beliefs = balanceBeliefs([0.9, 0.7, 0.05, 0.2, 0]);
+    const draws = 20_000;
+    const times = new Float64Array(5);
+    const rng = createRng(5);
+    for (let draw = 0; draw < draws; draw++) for (const i of sharedIndices(beliefs, 3, rng)) times[i]! += 1;
+    for (const [i, share] of beliefs.shares.entries()) {
+      expect(Math.abs(times[i]! / draws - 3 * share)).toBeLessThan(5 * Math.sqrt(0.25 / draws));
+    }
+  });
+
+  test('what cannot be balanced', () => {
+    expect(() => balanceBeliefs([0.5, 1.1])).toThrow('balanceBeliefs: beliefs[1] must be in [0, 1]; got 1.1');
+    expect(() => balanceBeliefs([0.5, Number.NaN])).toThrow('balanceBeliefs: beliefs[1] must be in [0, 1]; got NaN');
+    expect(() => balanceBeliefs([0, 0])).toThrow('balanceBeliefs: no example is believed to be of class 1');
+    expect(() => balanceBeliefs([1, 1])).toThrow('balanceBeliefs: no example is believed to be of class 0');
+    expect(() => sharedIndices(balanceBeliefs([0, 1]), 0, createRng(1))).toThrow(
+      'sharedIndices: size must be a whole number of at least 1; got 0',
     );
   });
 });

@@ -8,6 +8,7 @@ export {
 export { probabilityOfImprovement } from './aggregates/probability-of-improvement.js';
 export type { Scores } from './aggregates/scores.js';
 export { cohenKappa, matthewsCorrelation } from './agreement.js';
+export { type AnchorOptions, anchoredNoiseRates } from './anchored-noise-rates.js';
 export { auroc } from './auroc.js';
 export { averagePrecision } from './average-precision.js';
 export {

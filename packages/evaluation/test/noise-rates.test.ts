@@ -2,7 +2,7 @@ import { isTsrlError } from '@tsrl/core';
 import { forAll, maxError } from '@tsrl/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { confidentNoiseRates, trustedNoiseRates } from '../src/index.ts';
+import { anchoredNoiseRates, confidentNoiseRates, trustedNoiseRates } from '../src/index.ts';
 
 const bit = fc.constantFrom<0 | 1>(0, 1);
 /** Multiples of 1/1024: 1 − p is exact, and ties happen. */
@@ -189,6 +189,113 @@ describe('confidentNoiseRates', () => {
   });
 });
 
+describe('anchoredNoiseRates', () => {
+  const rows = fc.array(fc.tuple(bit, dyadic), { minLength: 2, maxLength: 60 });
+  const few = fc.array(fc.tuple(bit, fc.constantFrom(0.25, 0.5, 0.75)), { minLength: 2, maxLength: 12 });
+  const anchors = fc.record({
+    share: fc.double({ min: 0.01, max: 1, noNaN: true }),
+    least: fc.integer({ min: 1, max: 80 }),
+  });
+
+  /** The mean label of the first k: every example of the k-th probability counts with the same part. */
+  function meanOfFirst(k: number, examples: readonly (readonly [number, number])[]): number {
+    const last = examples[k - 1]![1];
+    const parts = examples.map(([, p], place) => (p === last ? undefined : place < k ? 1 : 0));
+    const tied = parts.filter((part) => part === undefined).length;
+    const left = k - parts.filter((part) => part === 1).length;
+    return examples.reduce((sum, [y], i) => sum + y * (parts[i] ?? left / tied), 0) / k;
+  }
+
+  test('against loops, with ties', () => {
+    forAll([fc.oneof(rows, few), anchors], (examples, options) => {
+      const [labels, probabilities] = [examples.map(([y]) => y), examples.map(([, p]) => p)];
+      const ones = labels.filter((y) => y === 1).length;
+      fc.pre(ones > 0 && ones < labels.length);
+      const sure = (of: number): number =>
+        Math.min(labels.length, Math.max(options.least, Math.round(options.share * of)));
+      const rising = [...examples].sort(([, a], [, b]) => a - b);
+      const e0 = meanOfFirst(sure(labels.length - ones), rising);
+      const e1 = 1 - meanOfFirst(sure(ones), rising.reverse());
+      fc.pre(Math.abs(e0 + e1 - 1) > 1e-9);
+      const result = orMessage(() => anchoredNoiseRates({ labels, probabilities }, options));
+      if (e0 + e1 > 1) {
+        expect(result).toContain('must sum to less than 1');
+        return;
+      }
+      if (typeof result === 'string') throw new Error(result);
+      const prior = Math.min(1, Math.max(0, (ones / labels.length - e0) / (1 - e0 - e1)));
+      close([result.falsePositive, result.falseNegative], [e0, e1]);
+      expect(Math.abs(result.prior - prior)).toBeLessThan(1e-9 / (1 - e0 - e1));
+    });
+  });
+
+  test('only the order of the probabilities counts, not that of the examples; swapping the classes swaps the rates', () => {
+    forAll([rows, anchors, fc.integer({ min: 0, max: 59 })], (examples, options, by) => {
+      const labels = examples.map(([y]) => y);
+      fc.pre(labels.includes(0) && labels.includes(1));
+      const probabilities = examples.map(([, p]) => p);
+      const turn = <T>(values: readonly T[]): T[] => [...values.slice(by), ...values.slice(0, by)];
+      const ways = [
+        { labels, probabilities },
+        { labels, probabilities: probabilities.map((p) => p ** 3 / 2) },
+        { labels: turn(labels), probabilities: turn(probabilities) },
+        { labels: labels.map((y) => 1 - y), probabilities: probabilities.map((p) => 1 - p) },
+      ];
+      const [here, bent, turned, there] = ways.map((way) => orMessage(() => anchoredNoiseRates(way, options)));
+      expect(bent).toEqual(here);
+      if (typeof here !== 'object' || typeof turned !== 'object' || typeof there !== 'object') {
+        expect([typeof turned, typeof there]).toEqual([typeof here, typeof here]);
+        return;
+      }
+      close([turned.falsePositive, turned.falseNegative], [here.falsePositive, here.falseNegative]);
+      close([there.falseNegative, there.falsePositive], [here.falsePositive, here.falseNegative]);
+    });
+  });
+
+  test('is exact where the surest examples are of their class, however the others overlap', () => {
+    const sure = fc.integer({ min: 1, max: 8 });
+    const unsure = fc.array(fc.tuple(bit, fc.double({ min: 0.3, max: 0.7, noNaN: true })), { maxLength: 30 });
+    forAll([sure, sure, sure, sure, unsure], (right0, wrong0, right1, wrong1, between) => {
+      fc.pre(wrong0 / (right0 + wrong0) + wrong1 / (right1 + wrong1) < 1 - 1e-9);
+      const cell = (n: number, label: number, p: number) => Array.from({ length: n }, () => [label, p] as const);
+      const examples = [
+        ...cell(right0, 0, 0.01),
+        ...cell(wrong0, 1, 0.01),
+        ...cell(right1, 1, 0.99),
+        ...cell(wrong1, 0, 0.99),
+        ...between,
+      ];
+      const labels = examples.map(([label]) => label);
+      const probabilities = examples.map(([, p]) => p);
+      // Fewer anchors than sure examples: of equal probabilities each counts with its part, and the shares stay the same.
+      const result = anchoredNoiseRates({ labels, probabilities }, { share: 1e-3, least: 2 });
+      close(
+        [result.falsePositive, result.falseNegative],
+        [wrong0 / (right0 + wrong0), wrong1 / (right1 + wrong1)],
+      );
+    });
+  });
+
+  test('classes that overlap: nearer to the truth than confident counts', () => {
+    // 4,000 points of two normal classes, 1 in 4 of class 1; probabilities as a model of the observed labels would give.
+    const count = 4000;
+    const e = { falsePositive: 0.1, falseNegative: 0.3 };
+    const examples = Array.from({ length: count }, (_, i) => {
+      const truth = i % 4 === 0 ? 1 : 0;
+      const z = 3 * (((i * 0.618_033_988_75) % 1) + ((i * 0.754_877_666_25) % 1) - 1) + (truth ? 1.5 : 0);
+      const p = 1 / (1 + 3 * Math.exp(-2 * (z - 0.75)));
+      const coin = (i * 0.569_840_290_998) % 1;
+      const wrong = coin < (truth ? e.falseNegative : e.falsePositive);
+      return { label: wrong ? 1 - truth : truth, p: e.falsePositive + (1 - e.falsePositive - e.falseNegative) * p };
+    });
+    const data = { labels: examples.map(({ label }) => label), probabilities: examples.map(({ p }) => p) };
+    const far = (found: { falsePositive: number; falseNegative: number }): number =>
+      Math.abs(found.falsePositive - e.falsePositive) + Math.abs(found.falseNegative - e.falseNegative);
+    expect(far(anchoredNoiseRates(data))).toBeLessThan(0.05);
+    expect(far(confidentNoiseRates(data))).toBeGreaterThan(2 * far(anchoredNoiseRates(data)));
+  });
+});
+
 describe('errors', () => {
   test.each([
     [
@@ -225,6 +332,31 @@ describe('errors', () => {
       'data',
       () => trustedNoiseRates({ trusted: [0, 1], observed: [0.7, 0.6] }),
       'trustedNoiseRates: the rates of false positives and false negatives must sum to less than 1; got 0.700 and 0.400, so the labels say nothing of the true ones, or the opposite',
+    ],
+    [
+      'option',
+      () => anchoredNoiseRates({ labels: [0, 1], probabilities: [0, 1] }, { share: 0 }),
+      'anchoredNoiseRates: share must be in (0, 1]; got 0',
+    ],
+    [
+      'option',
+      () => anchoredNoiseRates({ labels: [0, 1], probabilities: [0, 1] }, { least: 1.5 }),
+      'anchoredNoiseRates: least must be a whole number of at least 1; got 1.5',
+    ],
+    [
+      'data',
+      () => anchoredNoiseRates({ labels: [0, 0], probabilities: [0, 1] }),
+      'anchoredNoiseRates: there is no example of the observed class 1',
+    ],
+    [
+      'data',
+      () => anchoredNoiseRates({ labels: [0, 1], probabilities: [0, -1] }),
+      'anchoredNoiseRates: probabilities[1] must be in [0, 1]; got -1',
+    ],
+    [
+      'data',
+      () => anchoredNoiseRates({ labels: [0, 0, 1, 1], probabilities: [0.9, 0.8, 0.1, 0.3] }, { least: 2 }),
+      'anchoredNoiseRates: the rates of false positives and false negatives must sum to less than 1; got 1.00 and 1.00, so the labels say nothing of the true ones, or the opposite',
     ],
     [
       'data',

@@ -3,9 +3,18 @@ import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { collapsed } from '@tsrl/evaluation';
 import { useBackend } from '@tsrl/tensor';
 import { priorOf } from '../class-weights.js';
-import { estimatedRates, judgeOf } from '../label-judge.js';
+import { judgeOf, noiseFacts } from '../label-judge.js';
+import { ratesFromTrusted } from '../label-quality.js';
 import { calibratedPolicy, makeLanguageModel } from '../make-policy.js';
-import { type DataFiles, fingerprint, loadRunData, modelFingerprint, noDamage, tokenizeRun } from '../prepare-data.js';
+import {
+  type DataFiles,
+  fingerprint,
+  loadRunData,
+  loadTrusted,
+  modelFingerprint,
+  noDamage,
+  tokenizeRun,
+} from '../prepare-data.js';
 import { claimRunDirectory } from '../run-directory.js';
 import { type Screen, screenFor } from '../screen.js';
 import {
@@ -65,7 +74,11 @@ export async function trainCommand(
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
   const judge = judgeOf(data.train, root.fork('folds'));
-  const noiseRates = await estimatedRates(settings, args, data.train, judge);
+  const noiseRates = await noiseFacts(settings, {
+    file: args.train,
+    judge,
+    trusted: async () => ratesFromTrusted(await loadTrusted(args), data.train),
+  });
 
   const configuration: Json = {
     ...meaningful(settings),

@@ -111,11 +111,6 @@ const RULES: readonly Rule[] = [
       `observed with ${name('noiseCorrection')} or ${name('loss')} forward-corrected, which correct for wrong labels already`,
   },
   {
-    when: ({ labels, noiseRates }) => labels === 'posterior' && noiseRates !== 'confident',
-    key: 'noiseRates',
-    expected: (name) => `confident with ${name('labels')} posterior, which needs the cross-validation too`,
-  },
-  {
     when: ({ noiseRates }) => Array.isArray(noiseRates) && noiseRates[0] + noiseRates[1] >= 1,
     key: 'noiseRates',
     expected: () => 'two rates that sum to less than 1, for beyond that the label says the opposite',

@@ -507,7 +507,11 @@ export const fields = {
 
   noiseRates: {
     kind: 'rates',
-    of: { confident: 'estimated by cross-validation', trusted: 'estimated from the file of --trusted' },
+    of: {
+      anchors: 'estimated from the texts about which cross-validation is surest',
+      confident: 'estimated by cross-validation, from all that it is confident of',
+      trusted: 'estimated from the file of --trusted',
+    },
     none: 'none',
     group: 'noise',
     help: 'share of wrong labels among true 0, and among true 1: two numbers, or a word',

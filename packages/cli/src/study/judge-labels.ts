@@ -1,4 +1,5 @@
-import { createRng, DataError, StateError, show } from '@tsrl/core';
+import { createRng, StateError } from '@tsrl/core';
+import { noiseFacts } from '../label-judge.js';
 import { type CrossValidated, crossValidate, qualityOf, type TextVectors } from '../label-quality.js';
 import type { NoiseFacts } from '../make-method.js';
 import type { TrainSettings } from '../settings/index.js';
@@ -34,27 +35,23 @@ export async function listSuspects(task: SuspectsTask): Promise<SuspectsAnswer> 
 }
 
 /**
- * What is known of wrong labels, where the settings ask for more than two numbers. Rates alone are estimated from the words
- * of the damaged training texts, as `tsrl train` does; beliefs in labels by vectors too, where there are any. They depend on
- * data, damage and seed alone; methods that ask for them follow each other.
+ * What is known of wrong labels, as in `tsrl train`: rates by the words of the damaged training texts; beliefs in labels by
+ * vectors too, where there are any. It depends on data, damage and seed alone; methods that ask for it follow each other.
  */
-export async function noiseOf(
-  { noiseRates, labels }: TrainSettings,
+export function noiseOf(
+  settings: TrainSettings,
   task: DataTask,
   train: readonly Row[],
   features: Features | undefined,
 ): Promise<NoiseFacts | undefined> {
-  const beliefs = labels === 'posterior';
-  if (noiseRates === null || (Array.isArray(noiseRates) && !beliefs)) return undefined;
-  if (noiseRates === 'trusted') throw new StateError('tsrl study', `has no trusted labels for ${show(noiseRates)}`);
-  const seen = await judged(task, train, beliefs ? features : undefined);
-  if (Array.isArray(noiseRates)) {
-    const [falsePositive, falseNegative] = noiseRates as [number, number];
-    return { falsePositive, falseNegative, probabilities: seen.probabilities };
-  }
-  const { rates } = qualityOf(seen);
-  if (typeof rates !== 'string') return rates;
-  throw new DataError(task.source.name, `noiseRates confident finds no rates: ${rates}`);
+  const vectors = settings.labels === 'posterior' ? features : undefined;
+  return noiseFacts(settings, {
+    file: task.source.name,
+    judge: async () => qualityOf(await judged(task, train, vectors)),
+    trusted: () => {
+      throw new StateError('tsrl study', 'has no trusted labels for "trusted"');
+    },
+  });
 }
 
 const judgements = remembering<CrossValidated>(32);

@@ -205,8 +205,7 @@ function methodOf(value: Json, place: Place, settings: Settings): MethodConfig {
     throw misplaced(place, [], `must have a method: ${[...wordsOf(fields.method), 'tfidf'].join(', ')}`);
   }
   const knownRates = rest['noiseRates'] === 'known';
-  // What stands in for the rates that a damage makes; beliefs in labels need the cross-validation beside them.
-  const given = knownRates ? { ...rest, noiseRates: rest['labels'] === 'posterior' ? 'confident' : [0, 0] } : rest;
+  const given = knownRates ? { ...rest, noiseRates: [0, 0] } : rest; // in place of those that a damage makes
   return { kind: 'gradient', only, settings: settings(given, place) as GivenSettings, knownRates };
 }
 
