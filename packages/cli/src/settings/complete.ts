@@ -23,6 +23,7 @@ const PRESETS: Readonly<Record<TrainSettings['preset'], Partial<TrainSettings>>>
     normalize: 'whiten',
   },
   'ppo-only': { supervisedCoefficient: 0 },
+  adaptive: { labels: 'posterior', supervisedCoefficient: 1, supervisedAnneal: true },
 };
 
 /** How the settings without a default come about; a preset goes before. */
@@ -39,6 +40,7 @@ const completed: { readonly [K in Completed]: (given: GivenSettings, facts: Fact
   // core.md 2.4; class weights meet the imbalance already
   sampling: ({ method, classWeights = 'none' }, { minorityShare }) =>
     method === 'binary-ppo' && minorityShare < 0.4 && classWeights === 'none' ? 'balanced' : 'plain',
+  noiseRates: ({ labels }) => (labels === 'posterior' ? 'anchors' : null),
   noisePrior: ({ noiseRates = null }) => (typeof noiseRates === 'string' ? 'estimated' : 'half'),
   refreshes: ({ method }) => (method === 'sft' ? 1 : 20),
   refreshBatches: ({ method }) => (method === 'sft' ? null : 4),

@@ -26,6 +26,7 @@ export const fields = {
       stable: 'what to use',
       paper: 'as published: drawn actions, value head, and the printed reward, which learns the wrong class',
       'ppo-only': 'without the supervised term',
+      adaptive: 'for labels that may be wrong: --labels posterior, and a supervised term that fades out',
     },
     group: 'method',
     help: 'defaults of the settings of binary-ppo',
@@ -515,7 +516,7 @@ export const fields = {
     none: 'none',
     group: 'noise',
     help: 'share of wrong labels among true 0, and among true 1: two numbers, or a word',
-    default: null,
+    by: 'anchors with --labels posterior, else none',
   },
   labels: {
     kind: 'choice',
