@@ -17,7 +17,7 @@ export {
 export { type BinaryPpo, binaryPpo } from './binary-ppo.js';
 export type { BinaryPpoOptions, Coefficient } from './options.js';
 export type { BinaryPpoColumns, BinaryPpoObservation } from './prepare.js';
-export { paper, ppoOnly, stable } from './presets.js';
+export { adaptive, paper, ppoOnly, stable } from './presets.js';
 export { type ReferenceKlInputs, referenceKl } from './reference-kl.js';
 export { type Supervised, type SupervisedOptions, supervised } from './supervised.js';
 export { type ClippedSurrogateOptions, clippedSurrogate } from './surrogate.js';

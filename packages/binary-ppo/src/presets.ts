@@ -1,3 +1,4 @@
+import { linear } from '@tsrl/core';
 import { logComplement, printed } from '@tsrl/rewards';
 import type { BinaryPpoOptions } from './options.js';
 
@@ -33,3 +34,15 @@ export const paper: BinaryPpoOptions = {
 
 /** `stable` without the supervised term: what the reward alone teaches. */
 export const ppoOnly: BinaryPpoOptions = { ...stable, supervisedCoefficient: 0 };
+
+/**
+ * `stable` with a supervised term that fades out in a straight line, from 1 at the first of `steps` to 0 at the last: the
+ * logarithm first, which hears the examples that a policy is confidently wrong about, and the bounded reward at the end.
+ * It believes what it hears, so it is for labels that are right or beliefs: `posteriorLabels` of @tsrl/rewards as `labels`,
+ * with rates by `anchoredNoiseRates` of @tsrl/evaluation, drawn by `balanceBeliefs` of @tsrl/data, as in
+ * `tsrl train --preset adaptive`. From no paper; docs/evidence.md compares it with the others.
+ */
+export const adaptive = (steps: number): BinaryPpoOptions => ({
+  ...stable,
+  supervisedCoefficient: linear(1, 0, steps),
+});

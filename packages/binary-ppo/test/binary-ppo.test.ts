@@ -17,6 +17,7 @@ import { finiteDifference, float32, float64, forAll, forAllAsync, maxError } fro
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  adaptive,
   type BinaryPpo,
   type BinaryPpoColumns,
   type BinaryPpoInputs,
@@ -802,6 +803,13 @@ describe('presets', () => {
 
   test('ppoOnly is stable without the supervised term', () => {
     expect(ppoOnlyPreset).toEqual({ ...stable, supervisedCoefficient: 0 });
+  });
+
+  test('adaptive is stable with a supervised term that fades out', () => {
+    const { supervisedCoefficient, ...shared } = adaptive(200);
+    expect(stable).toMatchObject(shared);
+    const weight = supervisedCoefficient as (step: number) => number;
+    expect([0, 50, 200, 300].map(weight)).toEqual([1, 0.75, 0, 0]);
   });
 });
 

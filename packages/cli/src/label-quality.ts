@@ -31,10 +31,10 @@ export interface LabelQuality {
   /** What the logistic regression looked at: the words of the texts, or the vectors of the frozen model. */
   readonly by: 'tf-idf' | 'vectors';
   readonly folds: number;
-  /** By confident learning. Honest errors of the model count as noise, so the rates are rather too high; or why there are none. */
-  readonly confident: EstimatedNoiseRates | string;
-  /** By the examples about which the model is surest: nearer to the truth where the classes are hard to tell apart. */
+  /** By the texts about which the judge is surest, or why there are no rates. */
   readonly anchors: EstimatedNoiseRates | string;
+  /** By confident learning: all honest errors of the judge count as noise, so that the rates are rather too high. */
+  readonly confident: EstimatedNoiseRates | string;
   /** P(observed 1 | x) of each text, as the classes come: see {@link CrossValidated}. */
   readonly probabilities: Float64Array;
   /** Most suspicious first. */

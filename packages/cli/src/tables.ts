@@ -64,7 +64,7 @@ function aboutNoise({ configuration, labels }: RunResult): string {
   if (falsePositive === null || falseNegative === null) {
     return `not to be told: the classes cannot be told apart by ${judge}`;
   }
-  return `${wrong(falsePositive, falseNegative)}: an estimate, rather too high,\n         for texts that are hard to tell count too (${folds}-fold cross-validation by ${judge})`;
+  return `${wrong(falsePositive, falseNegative)}: an estimate,\n         from the texts about which ${folds}-fold cross-validation by ${judge} is surest`;
 }
 
 const share = (part: number): string => `${(100 * part).toFixed(1)} %`;

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { paper, ppoOnly, stable } from '@tsrl/binary-ppo';
+import { adaptive, paper, ppoOnly, stable } from '@tsrl/binary-ppo';
 import { backendNames } from '@tsrl/tensor';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -97,6 +97,19 @@ describe('the table', () => {
         expect(options.reward!({ action: 1, label: 1, logit })).toBeCloseTo(kappa * capped, 10);
       }
     }
+  });
+
+  test('adaptive: its loss is that of @tsrl/binary-ppo, its labels are beliefs, by anchors unless rates are given', () => {
+    const settings = complete({ method: 'binary-ppo', preset: 'adaptive' });
+    const { supervisedCoefficient, ...shared } = adaptive(10);
+    expect(complete({ method: 'binary-ppo' })).toMatchObject({ clipLow: shared.clipLow, clipHigh: shared.clipHigh });
+    expect((supervisedCoefficient as (step: number) => number)(0)).toBe(settings.supervisedCoefficient);
+    expect(settings).toMatchObject({ supervisedAnneal: true, labels: 'posterior', noiseRates: 'anchors' });
+    const rates = [0.1, 0.2] as const;
+    expect(complete({ method: 'binary-ppo', preset: 'adaptive', noiseRates: rates }).noiseRates).toEqual(rates);
+    for (const preset of ['stable', 'adaptive'] as const) expectConsistent({ method: 'binary-ppo', preset });
+    expect(complete({ method: 'sft', labels: 'posterior' }).noiseRates).toBe('anchors');
+    expect(complete({ method: 'sft' }).noiseRates).toBeNull();
   });
 
   test('what was given wins over preset and default', () => {

@@ -269,10 +269,7 @@ describe('anchoredNoiseRates', () => {
       const probabilities = examples.map(([, p]) => p);
       // Fewer anchors than sure examples: of equal probabilities each counts with its part, and the shares stay the same.
       const result = anchoredNoiseRates({ labels, probabilities }, { share: 1e-3, least: 2 });
-      close(
-        [result.falsePositive, result.falseNegative],
-        [wrong0 / (right0 + wrong0), wrong1 / (right1 + wrong1)],
-      );
+      close([result.falsePositive, result.falseNegative], [wrong0 / (right0 + wrong0), wrong1 / (right1 + wrong1)]);
     });
   });
 
