@@ -356,7 +356,7 @@ describe('what a run says of the labels', () => {
     const ended = await sft('suspects', '--train', file, '--epochs', 1, '--max-length', 16);
     const said = ended.stdout.split('\n').filter((line) => /^(classes|noise|suspects) /.test(line));
     expect(said.map((line) => line.split(' ')[0])).toEqual(['classes', 'noise', 'suspects']);
-    expect(ended.stdout).toMatch(/\(5-fold cross-validation by their words\)/);
+    expect(ended.stdout).toMatch(/about which 5-fold cross-validation by their words is surest/);
 
     const lines = readFileSync(join(out('suspects'), 'suspects.jsonl'), 'utf8')
       .trimEnd()
