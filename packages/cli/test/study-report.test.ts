@@ -350,11 +350,18 @@ describe('cells that are not there', () => {
       folder('broken/cells/one/none/stable/2.failed.json'),
       JSON.stringify({ ...key, inputs: {}, error: 'the loss is | not\nfinite' }),
     );
+    writeFileSync(
+      folder('broken/cells/one/none/stable/9.failed.json'),
+      JSON.stringify({ ...key, seed: 9, inputs: {}, error: 'another reason' }),
+    );
     studyReport({ studies: [folder('broken')], evidence: folder('broken-docs/evidence'), replicates: 20 });
     const page = readFileSync(folder('broken-docs/evidence.md'), 'utf8');
-    expect(page).toContain('1 of 71 runs failed.');
-    expect(page).toContain('| `one/none/stable/2` | the loss is / not finite |');
+    expect(page).toContain('2 of 72 runs failed.');
+    expect(page).toContain('| `one/none/stable` | 2, 9 | the loss is / not finite |');
     expect(page).toContain('`one/none/sft`');
+    expect(page).toContain('| `method` | binary-ppo |');
+    expect(page).toContain('| `stable` | none |');
+    expect(page).toContain('| `sft` | method sft |');
   });
 
   test('one seed: the intervals speak of the test examples alone', () => {

@@ -1,6 +1,6 @@
 import { count } from '../../report/format.js';
 import type { Analysis } from '../analysis.js';
-import { pathOf } from '../cell.js';
+import type { FailedCell } from '../cell.js';
 import { type Part, plain, type Section, text } from '../part.js';
 
 /** What did not work, and what is not there. */
@@ -24,8 +24,11 @@ export function failures({ track, plan, score, runs }: Analysis): Section {
           text('A run that failed counts as a classifier that always gives the same answer: balanced accuracy 50.'),
           {
             kind: 'table',
-            head: ['cell', 'what it said'],
-            rows: track.failed.map((cell) => ({ name: `\`${pathOf(cell)}\``, cells: [plain(oneLine(cell.error))] })),
+            head: ['cells', 'seeds', 'what the first one said'],
+            rows: bySeeds(track.failed).map(({ path, seeds, error }) => ({
+              name: `\`${path}\``,
+              cells: [plain(seeds.join(', ')), plain(oneLine(error))],
+            })),
           },
         ];
   const lacking: readonly Part[] =
@@ -43,6 +46,18 @@ export function failures({ track, plan, score, runs }: Analysis): Section {
     title: 'What failed',
     parts: [text(`${count(track.failed.length)} of ${count(total)} runs failed.`), ...failed, ...lacking],
   };
+}
+
+/** The seeds of one data set, damage and method in one row, in the order of the page. */
+function bySeeds(failed: readonly FailedCell[]) {
+  const rows = new Map<string, { readonly path: string; readonly seeds: number[]; readonly error: string }>();
+  for (const { dataset, damage, method, seed, error } of failed) {
+    const path = `${dataset}/${damage}/${method}`;
+    const row = rows.get(path) ?? { path, seeds: [], error };
+    rows.set(path, row);
+    row.seeds.push(seed);
+  }
+  return [...rows.values()];
 }
 
 const oneLine = (message: string): string => message.replace(/\s+/g, ' ').replaceAll('|', '/');

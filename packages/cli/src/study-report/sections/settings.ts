@@ -31,7 +31,7 @@ export function settings(analysis: Analysis): Section {
       },
       {
         kind: 'folded',
-        summary: 'Settings of the methods: what all share, and what differs',
+        summary: 'Settings of the methods: what is usual, and where a method differs',
         parts: settingsTables(analysis),
       },
       ...track.studies.map(
@@ -82,29 +82,31 @@ function settingsTables({ track, plan }: Analysis): Part[] {
     return new Map([...values].map(([key, seen]) => [key, [...seen].sort().join(' or ')]));
   });
   const keys = [...new Set(ofMethod.flatMap((values) => [...values.keys()]))].sort();
-  const shared = (key: string): boolean => new Set(ofMethod.map((values) => values.get(key))).size === 1;
+  const usual = new Map(keys.map((key) => [key, mostFrequent(ofMethod.flatMap((values) => values.get(key) ?? []))]));
   return [
     {
       kind: 'table',
-      head: ['setting of all', 'value'],
-      rows: keys.filter(shared).map((key) => ({ name: `\`${key}\``, cells: [plain(ofMethod[0]?.get(key) ?? '')] })),
+      head: ['setting', 'usual value'],
+      rows: keys.map((key) => ({ name: `\`${key}\``, cells: [plain(usual.get(key) ?? '')] })),
     },
     {
       kind: 'table',
       head: ['method', 'settings that differ'],
-      rows: plan.methods.map((method, i) => ({
-        name: `\`${method.label}\``,
-        cells: [
-          plain(
-            keys
-              .filter((key) => !shared(key) && ofMethod[i]?.has(key))
-              .map((key) => `${key} ${ofMethod[i]?.get(key)}`)
-              .join('; '),
-          ),
-        ],
-      })),
+      rows: plan.methods.map((method, i) => {
+        const differing = [...(ofMethod[i] ?? [])].filter(([key, value]) => value !== usual.get(key)).sort();
+        const said = differing.map(([key, value]) => `${key} ${value}`).join('; ');
+        return { name: `\`${method.label}\``, cells: [plain(said || 'none')] };
+      }),
     },
   ];
+}
+
+/** Of equally frequent values the first. */
+function mostFrequent(values: readonly string[]): string | undefined {
+  const often = (value: string): number => values.filter((other) => other === value).length;
+  return values.reduce<string | undefined>((best, value) => {
+    return best === undefined || often(value) > often(best) ? value : best;
+  }, undefined);
 }
 
 /** A value for people: `a, b` for a list, `key value, key value` for an object. */
