@@ -36,7 +36,7 @@ export const paper: BinaryPpoOptions = {
 export const ppoOnly: BinaryPpoOptions = { ...stable, supervisedCoefficient: 0 };
 
 /**
- * `stable` with a supervised term that fades out in a straight line, from 1 at the first of `steps` to 0 at the last: the
+ * `stable` with a supervised term that fades out in a straight line, from 1 at step 0 to 0 at step `steps`: the
  * logarithm first, which hears the examples that a policy is confidently wrong about, and the bounded reward at the end.
  * It believes what it hears, so it is for labels that are right or beliefs: `posteriorLabels` of @tsrl/rewards as `labels`,
  * with rates by `anchoredNoiseRates` of @tsrl/evaluation, drawn by `balanceBeliefs` of @tsrl/data, as in

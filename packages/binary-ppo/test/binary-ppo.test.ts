@@ -807,7 +807,8 @@ describe('presets', () => {
 
   test('adaptive is stable with a supervised term that fades out', () => {
     const { supervisedCoefficient, ...shared } = adaptive(200);
-    expect(stable).toMatchObject(shared);
+    const { supervisedCoefficient: _, ...rest } = stable;
+    expect(shared).toEqual(rest);
     const weight = supervisedCoefficient as (step: number) => number;
     expect([0, 50, 200, 300].map(weight)).toEqual([1, 0.75, 0, 0]);
   });

@@ -119,7 +119,7 @@ const byVectors = (vectors: TextVectors, labels: Float64Array): Fit => {
 };
 
 /** The value, or why the data give none. */
-function orReason<T>(compute: () => T): T | string {
+export function orReason<T>(compute: () => T): T | string {
   try {
     return compute();
   } catch (error) {

@@ -1,7 +1,6 @@
-import { type Json, OptionError } from '@tsrl/core';
+import type { Json } from '@tsrl/core';
 import { type BalancedBeliefs, balanceBeliefs, balancedIndices, sharedIndices } from '@tsrl/data';
 import { adamW, chain, clipByGlobalNorm, cosine, warmup } from '@tsrl/optim';
-import { posteriorLabels } from '@tsrl/rewards';
 import type { BinaryPolicy } from '@tsrl/tensor';
 import {
   type CheckpointStore,
@@ -13,7 +12,8 @@ import {
   train,
 } from '@tsrl/training';
 import type { WorkerPool } from '@tsrl/training/node';
-import { type MethodFacts, makeMethod, type NoiseFacts } from './make-method.js';
+import type { Noise } from './label-judge.js';
+import { type MethodFacts, makeMethod } from './make-method.js';
 import type { TrainSettings } from './settings/index.js';
 
 /** What happens while learning: the events of training, and the test at the end. */
@@ -25,8 +25,8 @@ export interface LearnOptions {
   readonly examples: { readonly train: Examples; readonly validation: Examples; readonly test: Examples };
   /** Trained in place; it ends with the weights of the best validation. */
   readonly policy: BinaryPolicy;
-  /** Needed where the settings ask for a correction without giving the rates as numbers. */
-  readonly noiseRates?: NoiseFacts | undefined;
+  /** What the settings want to be known of wrong labels: see `noiseOf`. */
+  readonly noise?: Noise | undefined;
   /** Threads to share the work, built with `methodFacts` of the same settings. */
   readonly pool?: WorkerPool | undefined;
   /** Waited for. */
@@ -53,9 +53,13 @@ export interface Learned extends TrainResult {
 export async function learn(options: LearnOptions): Promise<Learned> {
   const { settings, examples, policy, pool, onEvent = () => {} } = options;
   const { validation, test } = examples;
-  const { shown, beliefs } = believed(settings, examples.train, options.noiseRates);
+  const facts = methodFacts(settings, examples.train.labels, options.noise);
+  const { shown, balanced } = shownOf(settings, examples.train, options.noise);
   const { batchSize, refreshes, epochs } = settings;
-  const { sample, size, steps } = planOf(settings, shown.labels, beliefs);
+  const { pass, size, steps } = planOf(settings, facts.counts);
+  const mode = settings.sampling === 'undersample' ? 'undersample' : 'oversample';
+  const sample: Sampler = (labels, rng) =>
+    balanced ? sharedIndices(balanced, pass, rng) : balancedIndices(labels, rng, { mode });
   const rise = settings.learningRateWarmup ?? Math.min(100, Math.ceil(steps / 20));
   const fall = cosine(settings.learningRate, settings.learningRate / 10, Math.max(1, steps - rise));
   const decay = { learningRate: warmup(rise, fall), weightDecay: settings.weightDecay };
@@ -66,7 +70,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     optimizer: chain(clipByGlobalNorm(1), adamW(decay)),
     train: shown,
     validation,
-    ...(sample && { sample }),
+    ...(settings.sampling !== 'plain' && { sample }),
     seed: settings.seed,
     refreshes,
     epochs,
@@ -86,8 +90,7 @@ export async function learn(options: LearnOptions): Promise<Learned> {
     ...(signal && { signal }),
   } as const;
 
-  const method = makeMethod(settings, methodFacts(settings, shown.labels, options.noiseRates));
-  const result = await follow(train({ ...common, method }), onEvent);
+  const result = await follow(train({ ...common, method: makeMethod(settings, facts) }), onEvent);
   if (result.stopped === 'aborted') {
     return { ...result, validationLogits: new Float64Array(0), testLogits: new Float64Array(0) };
   }
@@ -98,58 +101,46 @@ export async function learn(options: LearnOptions): Promise<Learned> {
 }
 
 /**
- * The training examples with what is to be learned: with `labels: posterior` the belief in class 1 stands beside each
- * observed label, as its target. Losses and rewards are lines in the label, so every method takes it. Balanced sampling
- * then balances what is believed; evaluation goes by the observed labels.
+ * The training examples with what is to be learned: beliefs stand beside the observed labels, as targets. Losses and
+ * rewards are lines in the label, so every method takes them. Balanced sampling then balances what is believed; evaluation
+ * goes by the observed labels.
  */
-function believed(
-  { labels, sampling }: TrainSettings,
+function shownOf(
+  { sampling }: TrainSettings,
   train: Examples,
-  noise: NoiseFacts | undefined,
-): { readonly shown: Examples; readonly beliefs?: BalancedBeliefs } {
-  if (labels === 'observed') return { shown: train };
-  if (!noise?.probabilities) {
-    throw new OptionError('tsrl', '--labels', 'observed where the training labels were not cross-validated', labels);
-  }
-  const { probabilities, falsePositive, falseNegative } = noise;
-  if (falsePositive + falseNegative === 0) return { shown: train }; // nothing speaks against the labels
-  const targets = posteriorLabels({ labels: train.labels, probabilities }, { falsePositive, falseNegative });
-  if (sampling === 'plain') return { shown: { ...train, targets } };
-  const beliefs = balanceBeliefs(targets);
-  return { shown: { ...train, targets: beliefs.targets }, beliefs };
+  { beliefs }: Noise = {},
+): { readonly shown: Examples; readonly balanced?: BalancedBeliefs } {
+  if (!beliefs) return { shown: train };
+  if (sampling === 'plain') return { shown: { ...train, targets: beliefs } };
+  const balanced = balanceBeliefs(beliefs);
+  return { shown: { ...train, targets: balanced.targets }, balanced };
 }
 
 /** What the method is told of the training labels; threads that share the work must be told the same. */
-export function methodFacts(settings: TrainSettings, labels: Float64Array, noiseRates?: NoiseFacts): MethodFacts {
-  const ones = labels.reduce((sum, label) => sum + label, 0);
-  const given = Array.isArray(settings.noiseRates) ? settings.noiseRates : undefined;
-  const known = noiseRates ?? (given && { falsePositive: given[0] as number, falseNegative: given[1] as number });
-  const { probabilities: _, ...rates } = known ?? {}; // of no use to a method, and long
-  return {
-    counts: [labels.length - ones, ones],
-    steps: planOf(settings, labels).steps,
-    ...(known && { noiseRates: rates as NoiseFacts }),
-  };
+export function methodFacts(
+  settings: TrainSettings,
+  labels: Float64Array,
+  { rates, beliefs }: Noise = {},
+): MethodFacts {
+  const ones = (beliefs ?? labels).reduce((sum, label) => sum + label, 0);
+  const counts = [labels.length - ones, ones] as const;
+  const { noiseRates } = settings;
+  const given = Array.isArray(noiseRates)
+    ? { falsePositive: noiseRates[0] as number, falseNegative: noiseRates[1] as number }
+    : undefined;
+  const known = rates ?? given;
+  return { counts, steps: planOf(settings, counts).steps, ...(known && { noiseRates: known }) };
 }
 
-/** How a pass is drawn, how large a refresh is, and how many steps there are in all. */
+/** How many texts a pass shows, how large a refresh is, and how many steps there are in all. */
 function planOf(
   { sampling, refreshBatches, batchSize, refreshes, epochs }: TrainSettings,
-  labels: Float64Array,
-  beliefs?: BalancedBeliefs,
-): { readonly sample: Sampler | undefined; readonly size: number; readonly steps: number } {
-  const mode = sampling === 'undersample' ? 'undersample' : 'oversample';
-  const ones = labels.reduce((sum, label) => sum + label, 0);
-  const larger = Math.max(ones, labels.length - ones);
-  const pass = { plain: labels.length, balanced: 2 * larger, undersample: 2 * (labels.length - larger) }[sampling];
+  counts: readonly [number, number],
+): { readonly pass: number; readonly size: number; readonly steps: number } {
+  const each = { plain: (counts[0] + counts[1]) / 2, balanced: Math.max(...counts), undersample: Math.min(...counts) };
+  const pass = Math.max(1, Math.round(2 * each[sampling]));
   const size = refreshBatches === null ? pass : Math.min(pass, refreshBatches * batchSize);
-  const sample: Sampler = (of, rng) =>
-    beliefs ? sharedIndices(beliefs, pass, rng) : balancedIndices(of, rng, { mode });
-  return {
-    sample: sampling === 'plain' ? undefined : sample,
-    size,
-    steps: refreshes * epochs * Math.ceil(size / batchSize),
-  };
+  return { pass, size, steps: refreshes * epochs * Math.ceil(size / batchSize) };
 }
 
 async function follow(

@@ -7,21 +7,19 @@ import type { TrainSettings } from './settings/index.js';
 
 /** What a method needs to know beside its settings; plain data, for it is sent to other threads. */
 export interface MethodFacts {
-  /** Training labels of class 0 and of class 1. */
+  /** Training texts of class 0 and of class 1, as labelled or as believed. */
   readonly counts: readonly [number, number];
   /** Of the whole run, without a stop of any kind. */
   readonly steps: number;
-  /** e₀ and e₁, and the share of true 1 where it was estimated with them. */
-  readonly noiseRates?: NoiseFacts | undefined;
+  readonly noiseRates?: NoiseRates | undefined;
 }
 
-/** What is known of wrong labels. */
-export interface NoiseFacts {
+/** How often true 0 and true 1 are labelled wrong. */
+export interface NoiseRates {
   readonly falsePositive: number;
   readonly falseNegative: number;
+  /** The share of true 1, where it was estimated with them. */
   readonly prior?: number;
-  /** P(observed 1 | x) of each training text, by a model that did not see its label: there after cross-validation. */
-  readonly probabilities?: Float64Array;
 }
 
 /** The method that the settings ask for. */

@@ -17,7 +17,7 @@ import {
 } from '@tsrl/rewards';
 import { classWeightsOf } from './class-weights.js';
 import { costsOf } from './decision.js';
-import type { MethodFacts, NoiseFacts } from './make-method.js';
+import type { MethodFacts, NoiseRates } from './make-method.js';
 import { hasCosts, type TrainSettings } from './settings/index.js';
 
 /** The reward of BinaryPPO as the settings ask for it: by name, then by costs, then corrected for wrong labels. */
@@ -36,7 +36,7 @@ export function makeReward(settings: TrainSettings, { counts, noiseRates: noise 
 function byName(
   { reward, kappa, rewardCap, rewardFloor, rewardPower, rewardTemper, rewardOffset }: TrainSettings,
   classWeights: readonly [number, number],
-  noise: NoiseFacts | undefined,
+  noise: NoiseRates | undefined,
 ): BinaryReward {
   const common = { kappa, classWeights };
   const capped = { ...common, cap: rewardCap ?? Number.POSITIVE_INFINITY };
@@ -68,12 +68,12 @@ function byName(
  * q = 2 (e₀ + e₁), from 0.05 to 1: clean labels keep the logarithm, and where half of what they could tell is lost the
  * reward is bounded as `prob` is. A rule of our own, from no paper.
  */
-function temperOf(noise: NoiseFacts | undefined): number {
+function temperOf(noise: NoiseRates | undefined): number {
   if (!noise) throw new OptionError('tsrl', '--noise-rates', 'given for --reward-temper noise', noise);
   return Math.min(1, Math.max(0.05, 2 * (noise.falsePositive + noise.falseNegative)));
 }
 
-function priorOf(noisePrior: TrainSettings['noisePrior'], { prior }: NoiseFacts): number | 'policy' {
+function priorOf(noisePrior: TrainSettings['noisePrior'], { prior }: NoiseRates): number | 'policy' {
   if (noisePrior === 'policy') return 'policy';
   if (noisePrior === 'half') return 0.5;
   if (prior !== undefined) return prior;

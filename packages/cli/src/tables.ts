@@ -49,22 +49,20 @@ function aboutData(result: RunResult, { suspects }: RunDirectory): string {
   return `${balance}\nnoise    ${aboutNoise(result)}\n${found}\n`;
 }
 
-/** Trusted texts know the noise; cross-validation estimates it. */
-function aboutNoise({ configuration, labels }: RunResult): string {
+/** The rates that the method was told, or else those of the surest texts. */
+function aboutNoise({ configuration, labels, noiseRates }: RunResult): string {
   const wrong = (ofZeros: number, ofOnes: number): string =>
     `about ${share(ofZeros)} of true 0 and ${share(ofOnes)} of true 1 labelled wrong`;
-  const { noiseRates, estimatedNoise } = configuration as {
-    readonly noiseRates?: Json;
-    readonly estimatedNoise?: readonly [number, number];
-  };
-  if (noiseRates === 'trusted' && estimatedNoise) return `${wrong(...estimatedNoise)}, by the texts of --trusted`;
+  const { noiseRates: by } = configuration as { readonly noiseRates?: Json };
+  if (noiseRates && by === 'trusted') return `${wrong(...noiseRates)}, by the texts of --trusted`;
   if (!labels) return 'not estimated: too few texts, or none with words';
-  const { by, folds, falsePositive, falseNegative } = labels;
-  const judge = by === 'tf-idf' ? 'their words' : 'the vectors of the model';
-  if (falsePositive === null || falseNegative === null) {
-    return `not to be told: the classes cannot be told apart by ${judge}`;
+  const judge = `${labels.folds}-fold cross-validation by ${labels.by === 'tf-idf' ? 'their words' : 'the vectors of the model'}`;
+  if (noiseRates && by === 'confident') {
+    return `${wrong(...noiseRates)}: an estimate, rather too high,\n         for texts that are hard to tell count too (${judge})`;
   }
-  return `${wrong(falsePositive, falseNegative)}: an estimate,\n         from the texts about which ${folds}-fold cross-validation by ${judge} is surest`;
+  const { falsePositive, falseNegative } = labels;
+  if (falsePositive === null || falseNegative === null) return `not to be told, by ${judge}`;
+  return `${wrong(falsePositive, falseNegative)}: an estimate,\n         from the texts about which ${judge} is surest`;
 }
 
 const share = (part: number): string => `${(100 * part).toFixed(1)} %`;

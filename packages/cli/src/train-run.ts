@@ -10,10 +10,9 @@ import { WorkerError } from '@tsrl/training';
 import { fileStore } from '@tsrl/training/node';
 import { decide, scaled } from './decision.js';
 import { type FrozenHead, frozenHead } from './frozen-head.js';
-import type { Judge } from './label-judge.js';
-import type { LabelQuality } from './label-quality.js';
+import type { Judge, Noise } from './label-judge.js';
+import type { LabelQuality, TextVectors } from './label-quality.js';
 import { type LearnOptions, learn, methodFacts } from './learn.js';
-import type { NoiseFacts } from './make-method.js';
 import { type RunData, type RunExamples, sizeOf, type TrainingText } from './prepare-data.js';
 import type { LabelReport, ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
@@ -32,8 +31,8 @@ export interface Run {
   /** The same, tokenised: what a tokenizer objects to is found before the run's directory is touched. */
   readonly examples: RunExamples;
   readonly policy: TextPolicy;
-  /** As estimated, where the settings ask for it. */
-  readonly noiseRates?: NoiseFacts | undefined;
+  /** What the settings want to be known of wrong labels, for beliefs with vectors of the training texts if there are any. */
+  readonly noise?: (vectors?: TextVectors) => Promise<Noise>;
   /** Judges the training labels at the end. */
   readonly judge?: Judge;
   readonly backend: BackendName;
@@ -58,15 +57,17 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
     const frozen = await frozenHead(policy, examples, { file: directory.vectors, fingerprint, ...how }, screen);
     if (!frozen) return 'interrupted';
     try {
-      return await trainAndTest(run, screen, frozen);
+      const noise = (await run.noise?.(settings.labels === 'posterior' ? frozen.vectors : undefined)) ?? {};
+      return await trainAndTest(run, noise, screen, frozen);
     } finally {
       frozen.dispose();
     }
   }
-  const facts = methodFacts(settings, examples.train.labels, run.noiseRates);
+  const noise = (await run.noise?.()) ?? {};
+  const facts = methodFacts(settings, examples.train.labels, noise);
   const pool = await threadsOf(policy, settings, facts, backend);
   try {
-    return await trainAndTest(run, screen, { policy, examples, pool });
+    return await trainAndTest(run, noise, screen, { policy, examples, pool });
   } catch (error) {
     if (!(error instanceof WorkerError)) throw error;
     throw new WorkerError(`${error.problem}; the same command with --resume goes on from ${beginning(directory)}`);
@@ -83,14 +84,15 @@ export const beginning = ({ checkpoint }: Pick<RunDirectory, 'checkpoint'>): str
 type Learner = Pick<LearnOptions, 'policy' | 'examples' | 'pool'> &
   Partial<Pick<FrozenHead, 'vectors' | 'tokens' | 'seconds' | 'thaw'>>;
 
-async function trainAndTest(run: Run, screen: Screen, learner: Learner): Promise<RunOutcome> {
+async function trainAndTest(run: Run, noise: Noise, screen: Screen, learner: Learner): Promise<RunOutcome> {
   const { settings, data, policy, directory, configuration } = run;
-  const { resume, maxSeconds, signal, noiseRates } = run;
+  const { resume, maxSeconds, signal } = run;
+  if (noise.problem) screen.say(`the labels are taken as they are: ${noise.problem}`);
   const learned = await learn({
     settings,
     examples: learner.examples,
     policy: learner.policy,
-    noiseRates,
+    noise,
     pool: learner.pool,
     onEvent: showing(directory, settings.method, screen),
     store: fileStore(directory.checkpoint),
@@ -130,6 +132,7 @@ async function trainAndTest(run: Run, screen: Screen, learner: Learner): Promise
     metrics,
     temperature,
     ...(labels && { labels }),
+    ...(noise.rates && { noiseRates: [noise.rates.falsePositive, noise.rates.falseNegative] }),
     steps: learned.steps,
     stopped: learned.stopped,
     bestStep: learned.best?.step ?? learned.steps,

@@ -7,6 +7,7 @@ import { type NoiseRates, posteriorLabels } from '@tsrl/rewards';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { classWeightsOf, priorOf } from '../src/class-weights.ts';
 import { decide, scaled } from '../src/decision.ts';
+import { noiseOf } from '../src/label-judge.ts';
 import { crossValidate, labelQuality, qualityOf, ratesFromTrusted } from '../src/label-quality.ts';
 import { methodFacts } from '../src/learn.ts';
 import { makeReward } from '../src/make-reward.ts';
@@ -406,6 +407,77 @@ describe('what a run says of the labels', () => {
     for (const estimated of [anchors, confident]) expect(far(posteriorLabels(seen, estimated))).toBeLessThan(observed);
   });
 
+  test('what is known of the noise: rates, beliefs, or why there are none', async () => {
+    const noisy = flipLabels(texts, { falsePositive: 0.05, falseNegative: 0.4 }, createRng(6)).examples;
+    const observed = Float64Array.from(noisy, ({ label }) => label);
+    const quality = qualityOf(crossValidate(noisy, createRng(1)));
+    const rates = { falsePositive: 0.1, falseNegative: 0.2 };
+    const sources = { observed, file: 'here', judge: () => quality, trusted: async () => rates };
+    const never = {
+      ...sources,
+      judge: () => {
+        throw new Error('nobody needs to judge');
+      },
+    };
+    const believed = (e: NoiseRates) => posteriorLabels({ labels: observed, probabilities: quality.probabilities }, e);
+
+    const plain = { labels: 'observed' } as const;
+    expect(await noiseOf({ ...plain, noiseRates: null }, never)).toEqual({});
+    expect(await noiseOf({ ...plain, noiseRates: [0.1, 0.2] }, never)).toEqual({});
+    expect(await noiseOf({ ...plain, noiseRates: 'trusted' }, never)).toEqual({ rates });
+    for (const word of ['anchors', 'confident'] as const) {
+      expect(await noiseOf({ ...plain, noiseRates: word }, sources)).toEqual({ rates: quality[word] });
+    }
+    const blind = { ...sources, judge: () => 'nothing is seen' };
+    await expect(noiseOf({ ...plain, noiseRates: 'anchors' }, blind)).rejects.toThrow(
+      'here: --noise-rates anchors finds no rates: nothing is seen; give two numbers, or --trusted',
+    );
+    const dumb = { ...sources, judge: () => ({ ...quality, confident: 'they say nothing' }) };
+    await expect(noiseOf({ ...plain, noiseRates: 'confident' }, dumb)).rejects.toThrow('they say nothing');
+
+    const beliefs = { labels: 'posterior' } as const;
+    expect(await noiseOf({ ...beliefs, noiseRates: [0.1, 0.2] }, sources)).toEqual({ rates, beliefs: believed(rates) });
+    expect(await noiseOf({ ...beliefs, noiseRates: 'trusted' }, sources)).toEqual({ rates, beliefs: believed(rates) });
+    expect(await noiseOf({ ...beliefs, noiseRates: 'anchors' }, sources)).toEqual({
+      rates: quality.anchors,
+      beliefs: believed(quality.anchors as NoiseRates),
+    });
+    const none = { falsePositive: 0, falseNegative: 0 };
+    expect(await noiseOf({ ...beliefs, noiseRates: [0, 0] }, never)).toEqual({ rates: none });
+    expect(await noiseOf({ ...beliefs, noiseRates: 'confident' }, dumb)).toEqual({ problem: 'they say nothing' });
+    expect(await noiseOf({ ...beliefs, noiseRates: [0.1, 0.2] }, blind)).toEqual({ problem: 'nothing is seen' });
+  });
+
+  test('classes are counted as they are believed, and so are passes and weights', () => {
+    const labels = Float64Array.from([1, 1, 1, 0, 0, 0]);
+    const beliefs = Float64Array.from([1, 0.25, 0.25, 0, 0, 0]);
+    const settings = (given: Partial<GivenSettings>): TrainSettings =>
+      completeSettings(
+        { method: 'binary-ppo', batchSize: 1, refreshes: 1, epochs: 1, refreshBatches: null, ...given },
+        { parameters: 1, minorityShare: 0.5 },
+      );
+    const steps = (given: Partial<GivenSettings>, noise?: { beliefs: Float64Array }) =>
+      methodFacts(settings(given), labels, noise).steps;
+    expect(methodFacts(settings({}), labels).counts).toEqual([3, 3]);
+    expect(methodFacts(settings({}), labels, { beliefs }).counts).toEqual([4.5, 1.5]);
+    for (const [sampling, size] of [
+      ['plain', 6],
+      ['balanced', 9],
+      ['undersample', 3],
+    ] as const) {
+      expect(steps({ sampling })).toBe(6);
+      expect(steps({ sampling }, { beliefs })).toBe(size);
+    }
+  });
+
+  test('a run that can believe nothing says so, and learns from the labels', async () => {
+    writeFileSync(at('silent.jsonl'), '{"text":"?","label":0}\n{"text":"!","label":1}\n'.repeat(8));
+    const data = ['--train', at('silent.jsonl'), '--test', testFile, '--batch-size', 8];
+    const { stderr } = await ppo('silent', ...data, '--preset', 'adaptive');
+    expect(stderr).toMatch(/the labels are taken as they are: .+/);
+    expect(resultOf('silent')).not.toHaveProperty('noiseRates');
+  });
+
   test('beliefs are trained on where they are asked for, by sft and by binary-ppo', async () => {
     writeFileSync(at('clean.jsonl'), texts.map((text) => `${JSON.stringify(text)}\n`).join(''));
     const noisy = ['--train', at('clean.jsonl'), '--false-negative-noise', 0.3];
@@ -418,11 +490,12 @@ describe('what a run says of the labels', () => {
       await start(`${name} observed`, ...noisy);
       await start(`${name} believed`, ...noisy, ...believe);
       expect(weightsOf(`${name} believed`)).not.toBe(weightsOf(`${name} observed`));
-      const { configuration, data } = resultOf(`${name} believed`) as Record<string, Record<string, unknown>>;
-      expect(configuration).toMatchObject({
-        labels: 'posterior',
-        estimatedNoise: [expect.any(Number), expect.any(Number)],
-      });
+      const { configuration, data, noiseRates } = resultOf(`${name} believed`) as Record<
+        string,
+        Record<string, unknown>
+      >;
+      expect(configuration).toMatchObject({ labels: 'posterior' });
+      expect(noiseRates).toEqual([expect.any(Number), expect.any(Number)]);
       expect(data).toEqual(resultOf(`${name} observed`)['data']);
     }
   });
@@ -447,9 +520,9 @@ describe('what a run says of the labels', () => {
     expect(stdout).toMatch(
       /^noise +about [\d.]+ % of true 0 and [\d.]+ % of true 1 labelled wrong, by the texts of --trusted$/m,
     );
-    const { estimatedNoise, noisePrior } = resultOf('trusted')['configuration'] as Record<string, number[] | string>;
+    const { noisePrior } = resultOf('trusted')['configuration'] as Record<string, string>;
     expect(noisePrior).toBe('estimated');
-    for (const rate of estimatedNoise as number[]) expect(rate).toBeLessThan(0.5);
+    for (const rate of resultOf('trusted')['noiseRates'] as number[]) expect(rate).toBeLessThan(0.5);
     const args = ['--method', 'sft', '--train', train, '--test', testFile, '--out', at('never')];
     const { stderr } = await tsrl('train', ...args, '--trusted', trusted);
     expect(stderr).toBe('tsrl: --noise-rates trusted and --trusted FILE go together; got one of them\n');
@@ -459,9 +532,9 @@ describe('what a run says of the labels', () => {
     writeFileSync(at('clean.jsonl'), texts.map((text) => `${JSON.stringify(text)}\n`).join(''));
     const correct = ['--noise-correction', 'backward', '--noise-rates', 'confident'];
     await ppo('confident', ...correct, '--train', at('clean.jsonl'), '--false-negative-noise', 0.3);
-    const { estimatedNoise } = resultOf('confident')['configuration'] as { estimatedNoise: [number, number] };
-    expect(estimatedNoise[1]).toBeGreaterThan(0.15);
-    expect(estimatedNoise[0]).toBeLessThan(estimatedNoise[1]);
+    const [falsePositive, falseNegative] = resultOf('confident')['noiseRates'] as [number, number];
+    expect(falseNegative).toBeGreaterThan(0.15);
+    expect(falsePositive).toBeLessThan(falseNegative);
     writeFileSync(at('wordless.jsonl'), '{"text":"?","label":0}\n{"text":"!","label":1}\n'.repeat(4));
     const data = ['--train', at('wordless.jsonl'), '--test', testFile, '--out', at('never')];
     const { code, stderr } = await tsrl('train', '--method', 'binary-ppo', ...data, ...correct);

@@ -100,11 +100,17 @@ describe('the table', () => {
   });
 
   test('adaptive: its loss is that of @tsrl/binary-ppo, its labels are beliefs, by anchors unless rates are given', () => {
-    const settings = complete({ method: 'binary-ppo', preset: 'adaptive' });
-    const { supervisedCoefficient, ...shared } = adaptive(10);
-    expect(complete({ method: 'binary-ppo' })).toMatchObject({ clipLow: shared.clipLow, clipHigh: shared.clipHigh });
-    expect((supervisedCoefficient as (step: number) => number)(0)).toBe(settings.supervisedCoefficient);
-    expect(settings).toMatchObject({ supervisedAnneal: true, labels: 'posterior', noiseRates: 'anchors' });
+    const { preset, supervisedCoefficient, ...settings } = complete({ method: 'binary-ppo', preset: 'adaptive' });
+    const weight = adaptive(10).supervisedCoefficient as (step: number) => number;
+    expect([weight(0), weight(10)]).toEqual([supervisedCoefficient, 0]);
+    const changed = { supervisedAnneal: true, labels: 'posterior', noiseRates: 'anchors' };
+    expect(complete({ method: 'binary-ppo' })).toMatchObject({
+      ...settings,
+      supervisedAnneal: false,
+      labels: 'observed',
+      noiseRates: null,
+    });
+    expect(settings).toMatchObject(changed);
     const rates = [0.1, 0.2] as const;
     expect(complete({ method: 'binary-ppo', preset: 'adaptive', noiseRates: rates }).noiseRates).toEqual(rates);
     for (const preset of ['stable', 'adaptive'] as const) expectConsistent({ method: 'binary-ppo', preset });
@@ -314,7 +320,17 @@ describe('contradictions', () => {
     ],
     [
       { method: 'binary-ppo', labels: 'posterior', noiseCorrection: 'backward', noiseRates: 'confident' },
-      '--labels must be observed with --noise-correction or --loss forward-corrected, which correct for wrong labels already; got "posterior"',
+      '--labels must be observed with --noise-correction, --loss forward-corrected or --reward-temper noise, which meet wrong labels already; got "posterior"',
+    ],
+    [
+      {
+        method: 'binary-ppo',
+        labels: 'posterior',
+        reward: 'tempered',
+        rewardTemper: null,
+        noiseRates: [0.1, 0.1],
+      },
+      '--labels must be observed with --noise-correction, --loss forward-corrected or --reward-temper noise, which meet wrong labels already; got "posterior"',
     ],
     [
       { method: 'binary-ppo', noiseCorrection: 'backward', noiseRates: [0.5, 0.5] },

@@ -23,13 +23,13 @@ export interface BalancedBeliefs {
  */
 export function balanceBeliefs(beliefs: ArrayLike<number>): BalancedBeliefs {
   const who = 'balanceBeliefs';
-  let ones = 0;
+  let [zeros, ones] = [0, 0];
   for (let i = 0; i < beliefs.length; i++) {
     const q = beliefs[i] as number;
     if (!(q >= 0 && q <= 1)) throw new DataError(who, `beliefs[${i}] must be in [0, 1]; got ${q}`);
+    zeros += 1 - q; // not N − ones, in which what is far below 1 is lost
     ones += q;
   }
-  const zeros = beliefs.length - ones;
   if (!(ones > 0 && zeros > 0)) {
     throw new DataError(who, `no example is believed to be of class ${ones > 0 ? 0 : 1}`);
   }
@@ -46,8 +46,7 @@ export function balanceBeliefs(beliefs: ArrayLike<number>): BalancedBeliefs {
 
 /**
  * `size` positions in random order, position i appearing ⌊size · share_i⌋ or ⌈size · share_i⌉ times and size · share_i
- * times in the mean: systematic sampling along the targets, so that their mean among the positions is as near to what
- * the shares give as whole numbers allow.
+ * times in the mean: systematic sampling along the targets, so that their mean among the positions is within 1 / size of ½.
  *
  * @throws OptionError for a size that is not a whole number of at least 1
  * @see Madow 1949, "On the theory of systematic sampling, II"

@@ -339,7 +339,10 @@ describe('balanced beliefs', () => {
       for (const [i, label] of labels.entries()) {
         const often = each / count(labels, label);
         expect(Math.abs(count(drawn, i) - often)).toBeLessThan(1 + 1e-9);
+        expect(Math.abs(count(drawn, i) - count(plain, i))).toBeLessThanOrEqual(1);
       }
+      const ofOnes = (positions: Int32Array): number => positions.reduce((sum, i) => sum + labels[i]!, 0);
+      expect(Math.abs(ofOnes(drawn) - ofOnes(plain))).toBeLessThanOrEqual(1);
     });
   });
 
@@ -370,6 +373,7 @@ describe('balanced beliefs', () => {
     expect(() => balanceBeliefs([0.5, 1.1])).toThrow('balanceBeliefs: beliefs[1] must be in [0, 1]; got 1.1');
     expect(() => balanceBeliefs([0.5, Number.NaN])).toThrow('balanceBeliefs: beliefs[1] must be in [0, 1]; got NaN');
     expect(() => balanceBeliefs([0, 0])).toThrow('balanceBeliefs: no example is believed to be of class 1');
+    expect(balanceBeliefs([...Array.from({ length: 1000 }, () => 1), 1 - 1e-14]).shares[1000]).toBeCloseTo(0.5, 3);
     expect(() => balanceBeliefs([1, 1])).toThrow('balanceBeliefs: no example is believed to be of class 0');
     expect(() => sharedIndices(balanceBeliefs([0, 1]), 0, createRng(1))).toThrow(
       'sharedIndices: size must be a whole number of at least 1; got 0',

@@ -57,7 +57,7 @@ export function trustedNoiseRates({ trusted, observed }: TrustedLabels): Estimat
 
 /** Throws unless the observed label still says something of the true one, and not its opposite. */
 export function expectInformative(who: string, falsePositive: number, falseNegative: number): void {
-  if (falsePositive + falseNegative < 1) return;
+  if (falsePositive + falseNegative < 1 - 1e-9) return; // a sum of 1 may be rounded
   const rates = `${falsePositive.toPrecision(3)} and ${falseNegative.toPrecision(3)}`;
   throw new DataError(
     who,

@@ -211,8 +211,7 @@ describe('anchoredNoiseRates', () => {
       const [labels, probabilities] = [examples.map(([y]) => y), examples.map(([, p]) => p)];
       const ones = labels.filter((y) => y === 1).length;
       fc.pre(ones > 0 && ones < labels.length);
-      const sure = (of: number): number =>
-        Math.min(labels.length, Math.max(options.least, Math.round(options.share * of)));
+      const sure = (of: number): number => Math.min(of, Math.max(options.least, Math.round(options.share * of)));
       const rising = [...examples].sort(([, a], [, b]) => a - b);
       const e0 = meanOfFirst(sure(labels.length - ones), rising);
       const e1 = 1 - meanOfFirst(sure(ones), rising.reverse());
@@ -222,8 +221,13 @@ describe('anchoredNoiseRates', () => {
         expect(result).toContain('must sum to less than 1');
         return;
       }
+      const prior = (ones / labels.length - e0) / (1 - e0 - e1);
+      fc.pre(Math.abs(prior) > 1e-9 && Math.abs(prior - 1) > 1e-9);
+      if (prior < 0 || prior > 1) {
+        expect(result).toContain(`no example would be of class ${prior < 0 ? 1 : 0}`);
+        return;
+      }
       if (typeof result === 'string') throw new Error(result);
-      const prior = Math.min(1, Math.max(0, (ones / labels.length - e0) / (1 - e0 - e1)));
       close([result.falsePositive, result.falseNegative], [e0, e1]);
       expect(Math.abs(result.prior - prior)).toBeLessThan(1e-9 / (1 - e0 - e1));
     });
@@ -267,9 +271,31 @@ describe('anchoredNoiseRates', () => {
       ];
       const labels = examples.map(([label]) => label);
       const probabilities = examples.map(([, p]) => p);
+      const ones = labels.reduce((sum, y) => sum + y, 0) / labels.length;
+      fc.pre(ones - wrong0 / (right0 + wrong0) > 1e-9 && 1 - ones - wrong1 / (right1 + wrong1) > 1e-9); // else no class 1, or 0, is left
       // Fewer anchors than sure examples: of equal probabilities each counts with its part, and the shares stay the same.
       const result = anchoredNoiseRates({ labels, probabilities }, { share: 1e-3, least: 2 });
       close([result.falsePositive, result.falseNegative], [wrong0 / (right0 + wrong0), wrong1 / (right1 + wrong1)]);
+    });
+  });
+
+  test('clean labels and a perfect judge: no noise, however few examples a class has', () => {
+    const size = fc.integer({ min: 1, max: 300 });
+    forAll([size, size], (zeros, ones) => {
+      const labels = Array.from({ length: zeros + ones }, (_, i) => (i < zeros ? 0 : 1));
+      const probabilities = labels.map((y, i) => (y + i / (zeros + ones)) / 2);
+      const { falsePositive, falseNegative, prior } = anchoredNoiseRates({ labels, probabilities });
+      expect([falsePositive, falseNegative]).toEqual([0, 0]);
+      expect(prior).toBeCloseTo(ones / (zeros + ones), 12);
+    });
+  });
+
+  test('a judge that knows nothing: no rates', () => {
+    const size = fc.integer({ min: 1, max: 300 });
+    forAll([size, size], (zeros, ones) => {
+      const labels = Array.from({ length: zeros + ones }, (_, i) => (i < zeros ? 0 : 1));
+      const probabilities = labels.map(() => ones / (zeros + ones));
+      expect(() => anchoredNoiseRates({ labels, probabilities })).toThrow('must sum to less than 1');
     });
   });
 
@@ -349,6 +375,33 @@ describe('errors', () => {
       'data',
       () => anchoredNoiseRates({ labels: [0, 1], probabilities: [0, -1] }),
       'anchoredNoiseRates: probabilities[1] must be in [0, 1]; got -1',
+    ],
+    [
+      'data',
+      () =>
+        anchoredNoiseRates(
+          { labels: [1, 0, 0, 0, 1, 1, 1, 1], probabilities: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] },
+          { share: 0.01, least: 1 },
+        ),
+      'anchoredNoiseRates: the rates of false positives and false negatives must sum to less than 1; got 1.00 and 0.00, so the labels say nothing of the true ones, or the opposite',
+    ],
+    [
+      'data',
+      () =>
+        anchoredNoiseRates(
+          { labels: [1, 0, 0, 0, 0, 0, 0, 1], probabilities: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] },
+          { share: 0.01, least: 2 },
+        ),
+      'anchoredNoiseRates: the rates of false positives and false negatives must sum to less than 1; got 0.500 and 0.500, so the labels say nothing of the true ones, or the opposite',
+    ],
+    [
+      'data',
+      () =>
+        anchoredNoiseRates(
+          { labels: [1, 0, 0, 0, 0, 0, 1, 1], probabilities: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] },
+          { share: 0.01, least: 2 },
+        ),
+      'anchoredNoiseRates: no example would be of class 1, with rates of false positives and negatives of 0.500 and 0.00',
     ],
     [
       'data',

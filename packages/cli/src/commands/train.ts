@@ -3,8 +3,8 @@ import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { collapsed } from '@tsrl/evaluation';
 import { useBackend } from '@tsrl/tensor';
 import { priorOf } from '../class-weights.js';
-import { judgeOf, noiseFacts } from '../label-judge.js';
-import { ratesFromTrusted } from '../label-quality.js';
+import { judgeOf, type Noise, noiseOf } from '../label-judge.js';
+import { ratesFromTrusted, type TextVectors } from '../label-quality.js';
 import { calibratedPolicy, makeLanguageModel } from '../make-policy.js';
 import {
   type DataFiles,
@@ -74,15 +74,17 @@ export async function trainCommand(
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
   const judge = judgeOf(data.train, root.fork('folds'));
-  const noiseRates = await noiseFacts(settings, {
-    file: args.train,
-    judge,
-    trusted: async () => ratesFromTrusted(await loadTrusted(args), data.train),
-  });
+  const noise = (vectors?: TextVectors): Promise<Noise> =>
+    noiseOf(settings, {
+      observed: examples.train.labels,
+      file: args.train,
+      judge: () => judge(vectors),
+      trusted: async () => ratesFromTrusted(await loadTrusted(args), data.train),
+    });
+  if (settings.labels === 'observed') await noise(); // rates that cannot be told are an error, and beliefs are not
 
   const configuration: Json = {
     ...meaningful(settings),
-    ...(noiseRates && { estimatedNoise: [noiseRates.falsePositive, noiseRates.falseNegative] }),
     backend,
     model: args.model === undefined ? 'tiny' : basename(resolve(args.model)),
     modelFiles: args.model === undefined ? null : await modelFingerprint(args.model),
@@ -107,7 +109,7 @@ export async function trainCommand(
       data,
       examples,
       policy,
-      noiseRates,
+      noise,
       judge,
       backend,
       directory,

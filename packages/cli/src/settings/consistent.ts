@@ -74,10 +74,11 @@ interface Rule {
 const corrected = ({ noiseCorrection, loss }: TrainSettings): boolean =>
   noiseCorrection !== 'none' || loss === 'forward-corrected';
 
+const temperedByNoise = ({ reward, rewardTemper }: TrainSettings): boolean =>
+  reward === 'tempered' && rewardTemper === null;
+
 const needsRates = (settings: TrainSettings): boolean =>
-  corrected(settings) ||
-  settings.labels === 'posterior' ||
-  (settings.reward === 'tempered' && settings.rewardTemper === null);
+  corrected(settings) || settings.labels === 'posterior' || temperedByNoise(settings);
 
 /** What reads the rates. */
 const readers = (name: (key: string) => string, and: string): string =>
@@ -105,10 +106,10 @@ const RULES: readonly Rule[] = [
     expected: (name) => `used, by ${readers(name, 'or')}, or left away`,
   },
   {
-    when: (settings) => settings.labels === 'posterior' && corrected(settings),
+    when: (settings) => settings.labels === 'posterior' && (corrected(settings) || temperedByNoise(settings)),
     key: 'labels',
     expected: (name) =>
-      `observed with ${name('noiseCorrection')} or ${name('loss')} forward-corrected, which correct for wrong labels already`,
+      `observed with ${name('noiseCorrection')}, ${name('loss')} forward-corrected or ${name('rewardTemper')} noise, which meet wrong labels already`,
   },
   {
     when: ({ noiseRates }) => Array.isArray(noiseRates) && noiseRates[0] + noiseRates[1] >= 1,

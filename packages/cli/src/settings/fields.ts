@@ -550,7 +550,7 @@ export const fields = {
     },
     group: 'noise',
     help: 'what is believed before a label is seen',
-    by: 'estimated with --noise-rates confident or trusted, else half',
+    by: 'estimated where --noise-rates is a word, else half',
     needs: { noiseCorrection: ['forward'] },
   },
 

@@ -1,10 +1,18 @@
 import { createRng, StateError } from '@tsrl/core';
-import { noiseFacts } from '../label-judge.js';
+import { type Noise, noiseOf } from '../label-judge.js';
 import { type CrossValidated, crossValidate, qualityOf, type TextVectors } from '../label-quality.js';
-import type { NoiseFacts } from '../make-method.js';
 import type { TrainSettings } from '../settings/index.js';
 import type { Features } from './features.js';
-import { type DataTask, datasetOf, featuresOf, isFlipped, learningRows, type Row, remembering } from './run-data.js';
+import {
+  type DataTask,
+  datasetOf,
+  featuresOf,
+  isFlipped,
+  labelsOf,
+  learningRows,
+  type Row,
+  remembering,
+} from './run-data.js';
 
 /** To judge the training labels of all runs with a data set, a damage and a seed. */
 export interface SuspectsTask extends DataTask {
@@ -35,17 +43,18 @@ export async function listSuspects(task: SuspectsTask): Promise<SuspectsAnswer> 
 }
 
 /**
- * What is known of wrong labels, as in `tsrl train`: rates by the words of the damaged training texts; beliefs in labels by
- * vectors too, where there are any. It depends on data, damage and seed alone; methods that ask for it follow each other.
+ * What is known of wrong labels, as in `tsrl train`: by the words of the damaged training texts; beliefs by vectors too,
+ * where there are any. It depends on data, damage and seed alone; methods that ask for it follow each other.
  */
-export function noiseOf(
+export function noiseOfTask(
   settings: TrainSettings,
   task: DataTask,
   train: readonly Row[],
   features: Features | undefined,
-): Promise<NoiseFacts | undefined> {
+): Promise<Noise> {
   const vectors = settings.labels === 'posterior' ? features : undefined;
-  return noiseFacts(settings, {
+  return noiseOf(settings, {
+    observed: labelsOf(train),
     file: task.source.name,
     judge: async () => qualityOf(await judged(task, train, vectors)),
     trusted: () => {

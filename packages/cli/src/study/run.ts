@@ -11,7 +11,7 @@ import { completeSettings, type GivenSettings, type TrainSettings } from '../set
 import { type Measured, measure, type ScoredLabels } from './cell-result.js';
 import type { Dataset } from './datasets.js';
 import type { Features } from './features.js';
-import { noiseOf } from './judge-labels.js';
+import { noiseOfTask } from './judge-labels.js';
 import type { RunSettings } from './plan.js';
 import {
   type DataTask,
@@ -115,8 +115,8 @@ async function gradient(
     ? await onFeatures(features, complete(0), rows, share, rng)
     : await onTexts(task, complete, rows, share, rng);
   try {
-    const noiseRates = await noiseOf(settings, task, rows.train, features);
-    const learned = await learn({ settings, examples, policy, noiseRates });
+    const noise = await noiseOfTask(settings, task, rows.train, features);
+    const learned = await learn({ settings, examples, policy, noise });
     const { validationLogits, testLogits, steps, history } = learned;
     return {
       settings: settings as unknown as Json,
