@@ -34,7 +34,7 @@ export interface PlannedMethod {
   readonly name: string;
   readonly label: string;
   readonly role: Role;
-  /** Of which preset it is an ablation. */
+  /** The method that it is without a part, or with another one: an ablation of it, whatever else it is. */
   readonly ablates?: string;
 }
 
@@ -96,7 +96,8 @@ export function planFor(track: Track, given: GivenPlan = {}): Plan {
           ? 'variant'
           : 'comparator';
     const known = role ?? guessed;
-    return { name, label, role: known, ...(known === 'ablation' && of !== undefined && { ablates: of }) };
+    const part = ablates ?? (known === 'ablation' ? of : undefined);
+    return { name, label, role: known, ...(part !== undefined && { ablates: part }) };
   });
   const datasets = [...new Set(keys.map(({ dataset }) => dataset))].map((name) => ({ name }));
   const looks = (wanted: object): string | undefined =>

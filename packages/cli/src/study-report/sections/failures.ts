@@ -23,12 +23,18 @@ export function failures({ track, plan, score, runs }: Analysis): Section {
       : [
           text('A run that failed counts as a classifier that always gives the same answer: balanced accuracy 50.'),
           {
-            kind: 'table',
-            head: ['cells', 'seeds', 'what the first one said'],
-            rows: bySeeds(track.failed).map(({ path, seeds, error }) => ({
-              name: `\`${path}\``,
-              cells: [plain(seeds.join(', ')), plain(oneLine(error))],
-            })),
+            kind: 'folded',
+            summary: 'What they said',
+            parts: [
+              {
+                kind: 'table',
+                head: ['cells', 'seeds', 'what the first one said'],
+                rows: bySeeds(track.failed).map(({ path, seeds, error }) => ({
+                  name: `\`${path}\``,
+                  cells: [plain(seeds.join(', ')), plain(oneLine(error))],
+                })),
+              },
+            ],
           },
         ];
   const lacking: readonly Part[] =
