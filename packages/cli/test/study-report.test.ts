@@ -593,10 +593,18 @@ test('a second track stands behind the main one, under its own name; one under w
   );
   // The page had begun with the other track, and its order is the writer's; a fresh page begins with the main one.
   rmSync(folder('two/evidence.md'));
+  const commands = { frozen: 'first this', 'fine-tuning': 'then that' };
+  writeFileSync(folder('two/evidence/plan.json'), JSON.stringify({ commands }));
   studyReport({ evidence: folder('two/evidence'), replicates: 20 });
   const fresh = readFileSync(folder('two/evidence.md'), 'utf8');
   const order = piecesOf(fresh).flatMap((piece) => ('name' in piece ? [piece.name] : []));
   expect(order[0]).toBe('frozen-summary');
+  const [first, second] = ['Made by `first this`', 'Made by `then that`'].map((made) => fresh.indexOf(made)) as [
+    number,
+    number,
+  ];
+  expect(first).toBeGreaterThan(fresh.indexOf('frozen-settings'));
+  expect(second).toBeGreaterThan(fresh.indexOf('fine-tuning-settings'));
   expect(order.filter((name) => name.endsWith('-targets'))).toEqual(['frozen-targets']);
   expect(fresh).toContain('## fine-tuning: paired differences');
 });

@@ -20,8 +20,8 @@ export interface GivenPlan {
   /** The method that is plain supervised training, and the one that is that with balanced classes. */
   readonly plain?: string;
   readonly balanced?: string;
-  /** The command that made the cells. */
-  readonly command?: string;
+  /** The command that made the cells, of each track. */
+  readonly commands?: Readonly<Record<string, string>>;
 }
 
 export interface PlannedDamage {
@@ -109,7 +109,7 @@ export function planFor(track: Track, given: GivenPlan = {}): Plan {
     methods: inOrder(methods, [given.methods, configured.methods], ({ role }) => roleOrder.indexOf(role)),
     plain: given.plain ?? looks({ method: 'sft' }) ?? 'sft',
     balanced: given.balanced ?? looks({ method: 'sft', sampling: 'balanced' }) ?? 'sft-balanced',
-    command: given.command ?? 'npm run study',
+    command: given.commands?.[track.name] ?? 'npm run study',
   };
 }
 
