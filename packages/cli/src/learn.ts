@@ -12,8 +12,8 @@ import {
   train,
 } from '@tsrl/training';
 import type { WorkerPool } from '@tsrl/training/node';
-import type { Noise } from './label-judge.js';
 import { type MethodFacts, makeMethod } from './make-method.js';
+import type { Noise } from './noise.js';
 import type { TrainSettings } from './settings/index.js';
 
 /** What happens while learning: the events of training, and the test at the end. */
@@ -124,12 +124,7 @@ export function methodFacts(
 ): MethodFacts {
   const ones = (beliefs ?? labels).reduce((sum, label) => sum + label, 0);
   const counts = [labels.length - ones, ones] as const;
-  const { noiseRates } = settings;
-  const given = Array.isArray(noiseRates)
-    ? { falsePositive: noiseRates[0] as number, falseNegative: noiseRates[1] as number }
-    : undefined;
-  const known = rates ?? given;
-  return { counts, steps: planOf(settings, counts).steps, ...(known && { noiseRates: known }) };
+  return { counts, steps: planOf(settings, counts).steps, ...(rates && { noiseRates: rates }) };
 }
 
 /** How many texts a pass shows, how large a refresh is, and how many steps there are in all. */

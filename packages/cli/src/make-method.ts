@@ -1,5 +1,6 @@
 import { type BinaryPpoOptions, binaryFeedback, binaryPpo, supervised } from '@tsrl/binary-ppo';
 import { linear } from '@tsrl/core';
+import type { NoiseRates as GivenRates } from '@tsrl/rewards';
 import type { Columns, Method } from '@tsrl/training';
 import { makeLoss } from './make-loss.js';
 import { makeReward } from './make-reward.js';
@@ -14,11 +15,8 @@ export interface MethodFacts {
   readonly noiseRates?: NoiseRates | undefined;
 }
 
-/** How often true 0 and true 1 are labelled wrong. */
-export interface NoiseRates {
-  readonly falsePositive: number;
-  readonly falseNegative: number;
-  /** The share of true 1, where it was estimated with them. */
+/** How often labels are wrong, and the share of true 1 where it was estimated with the rates. */
+export interface NoiseRates extends GivenRates {
   readonly prior?: number;
 }
 

@@ -40,7 +40,7 @@ export interface RunResult {
   readonly temperature: number;
   /** What cross-validation says of the training labels; absent where it could not say anything. */
   readonly labels?: LabelReport;
-  /** e₀ and e₁ as the method was told of them; absent where it was not, or got them as settings. */
+  /** e₀ and e₁ as the method was told of them, given or estimated. */
   readonly noiseRates?: readonly [number, number];
   readonly steps: number;
   /** Why training ended, and the step whose weights were kept. */

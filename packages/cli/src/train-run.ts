@@ -10,9 +10,10 @@ import { WorkerError } from '@tsrl/training';
 import { fileStore } from '@tsrl/training/node';
 import { decide, scaled } from './decision.js';
 import { type FrozenHead, frozenHead } from './frozen-head.js';
-import type { Judge, Noise } from './label-judge.js';
+import type { Judge } from './label-judge.js';
 import type { LabelQuality, TextVectors } from './label-quality.js';
 import { type LearnOptions, learn, methodFacts } from './learn.js';
+import type { Noise } from './noise.js';
 import { type RunData, type RunExamples, sizeOf, type TrainingText } from './prepare-data.js';
 import type { LabelReport, ReportRun, RunResult } from './result.js';
 import type { RunDirectory } from './run-directory.js';
@@ -31,7 +32,7 @@ export interface Run {
   /** The same, tokenised: what a tokenizer objects to is found before the run's directory is touched. */
   readonly examples: RunExamples;
   readonly policy: TextPolicy;
-  /** What the settings want to be known of wrong labels, for beliefs with vectors of the training texts if there are any. */
+  /** What the settings want to be known of wrong labels, by vectors of the training texts where these help. */
   readonly noise?: (vectors?: TextVectors) => Promise<Noise>;
   /** Judges the training labels at the end. */
   readonly judge?: Judge;
@@ -57,7 +58,7 @@ export async function trainRun(run: Run, screen: Screen): Promise<RunOutcome> {
     const frozen = await frozenHead(policy, examples, { file: directory.vectors, fingerprint, ...how }, screen);
     if (!frozen) return 'interrupted';
     try {
-      const noise = (await run.noise?.(settings.labels === 'posterior' ? frozen.vectors : undefined)) ?? {};
+      const noise = (await run.noise?.(frozen.vectors)) ?? {};
       return await trainAndTest(run, noise, screen, frozen);
     } finally {
       frozen.dispose();

@@ -7,10 +7,10 @@ import { type NoiseRates, posteriorLabels } from '@tsrl/rewards';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { classWeightsOf, priorOf } from '../src/class-weights.ts';
 import { decide, scaled } from '../src/decision.ts';
-import { noiseOf } from '../src/label-judge.ts';
 import { crossValidate, labelQuality, qualityOf, ratesFromTrusted } from '../src/label-quality.ts';
 import { methodFacts } from '../src/learn.ts';
 import { makeReward } from '../src/make-reward.ts';
+import { noiseOf } from '../src/noise.ts';
 import { completeSettings, type GivenSettings, type TrainSettings } from '../src/settings/index.ts';
 import { type Ended, hashes, readJson, spawnTsrl, temporaryFolder, timeless, tsrl, writeTexts } from './tsrl.ts';
 
@@ -302,7 +302,7 @@ describe('weights and rewards', () => {
     expect([w0, w1]).toEqual([1, 1]);
   });
 
-  test('the golden rewards of core.md 2.3, by name', () => {
+  test('the golden rewards of core.md 2.3, by name', async () => {
     const rewards: [Partial<TrainSettings>, number, number][] = [
       [{ reward: 'constant' }, 1, -1],
       [{ reward: 'prob' }, 0.598687660112, -0.401312339888],
@@ -333,7 +333,13 @@ describe('weights and rewards', () => {
     for (const [given, right, wrong] of rewards) {
       const chosen = settings(given);
       const labels = Float64Array.from([...Array(300).fill(0), ...Array(100).fill(1)]);
-      const reward = makeReward(chosen, methodFacts(chosen, labels));
+      const told = await noiseOf(chosen, {
+        observed: labels,
+        file: '',
+        judge: () => '',
+        trusted: () => Promise.reject(new Error('nobody trusts')),
+      });
+      const reward = makeReward(chosen, methodFacts(chosen, labels, told));
       expect(reward({ action: 1, label: 1, logit: 0.4 }), JSON.stringify(given)).toBeCloseTo(right, 9);
       expect(reward({ action: 0, label: 1, logit: 0.4 }), JSON.stringify(given)).toBeCloseTo(wrong, 9);
     }
@@ -423,7 +429,7 @@ describe('what a run says of the labels', () => {
 
     const plain = { labels: 'observed' } as const;
     expect(await noiseOf({ ...plain, noiseRates: null }, never)).toEqual({});
-    expect(await noiseOf({ ...plain, noiseRates: [0.1, 0.2] }, never)).toEqual({});
+    expect(await noiseOf({ ...plain, noiseRates: [0.1, 0.2] }, never)).toEqual({ rates });
     expect(await noiseOf({ ...plain, noiseRates: 'trusted' }, never)).toEqual({ rates });
     for (const word of ['anchors', 'confident'] as const) {
       expect(await noiseOf({ ...plain, noiseRates: word }, sources)).toEqual({ rates: quality[word] });

@@ -3,9 +3,10 @@ import { createRng, DataError, type Json, OptionError } from '@tsrl/core';
 import { collapsed } from '@tsrl/evaluation';
 import { useBackend } from '@tsrl/tensor';
 import { priorOf } from '../class-weights.js';
-import { judgeOf, type Noise, noiseOf } from '../label-judge.js';
+import { judgeOf } from '../label-judge.js';
 import { ratesFromTrusted, type TextVectors } from '../label-quality.js';
 import { calibratedPolicy, makeLanguageModel } from '../make-policy.js';
+import { type Noise, noiseOf } from '../noise.js';
 import {
   type DataFiles,
   fingerprint,
@@ -74,14 +75,15 @@ export async function trainCommand(
 
   const examples = tokenizeRun(policy.encode, data, settings.maxLength);
   const judge = judgeOf(data.train, root.fork('folds'));
-  const noise = (vectors?: TextVectors): Promise<Noise> =>
+  const find = (vectors?: TextVectors): Promise<Noise> =>
     noiseOf(settings, {
       observed: examples.train.labels,
       file: args.train,
       judge: () => judge(vectors),
       trusted: async () => ratesFromTrusted(await loadTrusted(args), data.train),
     });
-  if (settings.labels === 'observed') await noise(); // rates that cannot be told are an error, and beliefs are not
+  // Rates that cannot be told are an error of the input; beliefs are no error, and wait for vectors.
+  const known = settings.labels === 'observed' ? await find() : undefined;
 
   const configuration: Json = {
     ...meaningful(settings),
@@ -109,7 +111,7 @@ export async function trainCommand(
       data,
       examples,
       policy,
-      noise,
+      noise: async (vectors) => known ?? find(vectors),
       judge,
       backend,
       directory,

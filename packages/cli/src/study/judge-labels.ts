@@ -1,6 +1,6 @@
 import { createRng, StateError } from '@tsrl/core';
-import { type Noise, noiseOf } from '../label-judge.js';
 import { type CrossValidated, crossValidate, qualityOf, type TextVectors } from '../label-quality.js';
+import { type Noise, noiseOf } from '../noise.js';
 import type { TrainSettings } from '../settings/index.js';
 import type { Features } from './features.js';
 import {
