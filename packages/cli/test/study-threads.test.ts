@@ -98,6 +98,25 @@ describe('tasks on threads', () => {
     await expect(failing).rejects.toThrow('the disk is full');
   });
 
+  test('what was handed over is saved before anybody is told of the end', async () => {
+    const signal = { aborted: false };
+    const left: Task[] = [{ id: 0 }];
+    let saved = 0;
+    const how = await onThreads<Task, Answer>({
+      threads: 1,
+      script,
+      data: 'known',
+      next: () => left.shift(),
+      done: async () => {
+        signal.aborted = true;
+        await new Promise((go) => setTimeout(go, 400)); // several looks at the signal
+        saved++;
+      },
+      signal,
+    });
+    expect({ how, saved }).toEqual({ how: 'aborted', saved: 1 });
+  });
+
   test('ends at once when it should stop', async () => {
     const signal = { aborted: false };
     const tasks = range(6).map((id) => ({ id, wait: id < 2 ? 0 : 600_000 }));

@@ -26,7 +26,7 @@ const LOOK_MS = 50;
  * Does tasks on threads, one at a time on each, until there is no next one and all are done. A thread that dies is
  * started anew with the task that it had; the second time the task has failed, and the rest goes on.
  *
- * @returns `aborted` when the signal said so: the threads are ended at once, and what they did is lost
+ * @returns `aborted` when the signal said so: the threads are ended at once, and what they had not handed over is lost
  */
 export function onThreads<Task, Answer>(options: ThreadsOptions<Task, Answer>): Promise<'done' | 'aborted'> {
   const { script, data, next, done, signal } = options;
@@ -43,7 +43,7 @@ export function onThreads<Task, Answer>(options: ThreadsOptions<Task, Answer>): 
 
   return new Promise((resolve, reject) => {
     let ended = false;
-    let saving = 0;
+    const saving = new Set<Promise<void>>();
     const looking = setInterval(() => {
       if (signal?.aborted) end(() => resolve('aborted'));
     }, LOOK_MS);
@@ -52,24 +52,26 @@ export function onThreads<Task, Answer>(options: ThreadsOptions<Task, Answer>): 
       if (ended) return;
       ended = true;
       clearInterval(looking);
-      Promise.all(slots.map(({ worker }) => worker?.terminate())).then(how, reject);
+      // What was handed over is taken note of first: whoever is told of the end counts it.
+      Promise.all(slots.map(({ worker }) => worker?.terminate()))
+        .then(() => Promise.allSettled(saving))
+        .then(how, reject);
     }
 
     function finish(slot: Slot, outcome: Outcome<Answer>): void {
       const task = slot.task as Task;
       slot.task = undefined;
       slot.deaths = 0;
-      saving++;
+      const noted = Promise.resolve().then(() => done(task, outcome));
+      saving.add(noted);
       // What comes next may depend on what this was: it is asked for when this has been taken note of.
-      Promise.resolve()
-        .then(() => done(task, outcome))
-        .then(
-          () => {
-            saving--;
-            feed();
-          },
-          (error: unknown) => end(() => reject(error)),
-        );
+      noted.then(
+        () => {
+          saving.delete(noted);
+          feed();
+        },
+        (error: unknown) => end(() => reject(error)),
+      );
     }
 
     function start(slot: Slot): Worker {
@@ -100,7 +102,7 @@ export function onThreads<Task, Answer>(options: ThreadsOptions<Task, Answer>): 
         slot.task = task;
         (slot.worker ?? start(slot)).postMessage(task);
       }
-      if (saving === 0 && slots.every(({ task }) => task === undefined)) end(() => resolve('done'));
+      if (saving.size === 0 && slots.every(({ task }) => task === undefined)) end(() => resolve('done'));
     }
 
     try {
